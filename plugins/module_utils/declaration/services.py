@@ -1,0 +1,160 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which Python services run, and what each one needs."""
+
+from __future__ import annotations
+
+__all__ = ["check_services", "service"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .fields import Field, check_mapping, is_text, matches
+from .problems import DeclarationError, Problem, nearest
+
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN = rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})+"
+A_DOMAIN = "a host name in lower case like platform.example.test, without blanks"
+SOCKETS = "/run/art32"
+RESERVED = frozenset({"root", "postgres", "admin", "backup", "www-data", "template0", "template1"})
+
+DEFAULTS: Mapping[str, Any] = {
+    "health": "/healthz",
+    "database": "",
+    "admin_paths": [],
+    "conformance": [],
+    "manage": "",
+    "migrate": [],
+    "environment": {},
+    "secrets": {},
+    "account_header": "X-Account",
+}
+
+_is_domain = matches(DOMAIN)
+_is_path = matches(r"/[^\s]*")
+_is_identifier = matches(r"[a-z][a-z0-9_-]{0,30}")
+_is_variable = matches(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def service(services: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - checked here
+    """The declared service of this name, every optional key present, with its socket's path.
+
+    Raises DeclarationError when there is none or the declaration is impossible.
+    """
+    problems = check_services(services)
+    if problems:
+        raise DeclarationError(problems)
+    for entry in services:
+        if entry["name"] == name:
+            return {**DEFAULTS, **entry, "socket": socket_of(entry)}
+    meant = nearest(name, [entry["name"] for entry in services])
+    allowed = f"a name in services{f' (did you mean {meant}?)' if meant else ''}"
+    raise DeclarationError([Problem(variable="service", value=name, allowed=allowed)])
+
+
+def socket_of(entry: Mapping[str, Any]) -> str:
+    """The path on which systemd listens for a service."""
+    return f"{SOCKETS}/{entry['name']}.sock"
+
+
+def check_services(value: Any) -> list[Problem]:  # noqa: ANN401 - what the operator wrote
+    """Problems of services."""
+    if not isinstance(value, list):
+        return [Problem(variable="services", value=value, allowed="a list of services")]
+    problems: list[Problem] = []
+    for index, entry in enumerate(value):
+        variable = f"services[{index}]"
+        found = check_mapping(variable, entry, SERVICE_FIELDS)
+        problems += found
+        if not found:
+            problems += _check_parts(variable, entry)
+    return problems or _check_unique(value)
+
+
+def _check_parts(variable: str, entry: Mapping[str, Any]) -> list[Problem]:
+    source = entry["source"]
+    kind = next((kind for kind in SOURCE_FIELDS if kind in source), None)
+    if kind is None:
+        return [Problem(variable=f"{variable}.source", value=source, allowed=A_SOURCE)]
+    return check_mapping(f"{variable}.source", source, SOURCE_FIELDS[kind])
+
+
+def _check_unique(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """No two services share a socket (which follows the name), a domain or a database."""
+    problems = []
+    for key in ("name", "domain", "database"):
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(services):
+            if not entry.get(key):
+                continue
+            first = seen.setdefault(str(entry[key]), index)
+            if first != index:
+                shared = f"socket {socket_of(entry)}" if key == "name" else key
+                allowed = f"services[{first}] has this {shared}; every service has its own"
+                problems.append(Problem(variable=f"services[{index}].{key}", value=entry[key], allowed=allowed))
+    return problems
+
+
+def _is_name(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return matches(r"[a-z][a-z0-9-]{0,22}")(value) and value not in RESERVED
+
+
+def _is_command(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return isinstance(value, list) and all(is_text(word) for word in value)
+
+
+def _is_environment(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return isinstance(value, Mapping) and all(
+        _is_variable(name) and isinstance(text, str | int) and "\n" not in str(text) for name, text in value.items()
+    )
+
+
+def _is_secrets(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return isinstance(value, Mapping) and all(
+        _is_variable(name) and (is_text(text) or isinstance(text, int)) for name, text in value.items()
+    )
+
+
+def _is_application(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return (
+        isinstance(value, Mapping)
+        and len(value) == 1
+        and next(iter(value)) in ("asgi", "wsgi")
+        and matches(r"[\w.]+:[\w.]+")(next(iter(value.values())))
+    )
+
+
+A_SOURCE = "{wheel: PATH}, {package: NAME, version: VERSION} or {checkout: PATH}"
+A_COMMAND = "a list of words"
+SOURCE_FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "wheel": {"wheel": Field(required=True, allowed="the path of a wheel"), "requirements": Field(allowed="a path")},
+    "package": {
+        "package": Field(required=True, allowed="a package's name"),
+        "version": Field(required=True, allowed="a version"),
+        "requirements": Field(allowed="a path"),
+    },
+    "checkout": {
+        "checkout": Field(required=True, allowed="the path of a checkout"),
+        "requirements": Field(allowed="a path"),
+    },
+}
+SERVICE_FIELDS: Mapping[str, Field] = {
+    "name": Field(required=True, allowed="lower-case letters, digits and dashes, at most 23", test=_is_name),
+    "domain": Field(required=True, allowed=A_DOMAIN, test=_is_domain),
+    "source": Field(required=True, allowed=A_SOURCE, test=lambda value: isinstance(value, Mapping)),
+    "application": Field(required=True, allowed="{asgi: module:name} or {wsgi: module:name}", test=_is_application),
+    "health": Field(allowed="a path like /healthz", test=_is_path),
+    "database": Field(
+        allowed="lower-case letters, digits, dashes and underscores, at most 31",
+        test=lambda value: _is_identifier(value) and value not in RESERVED,
+    ),
+    "admin_paths": Field(
+        allowed="a list of paths like /admin/",
+        test=lambda value: isinstance(value, list) and all(_is_path(path) for path in value),
+    ),
+    "conformance": Field(allowed=A_COMMAND, test=_is_command),
+    "manage": Field(allowed="a command's name", test=lambda value: isinstance(value, str)),
+    "migrate": Field(allowed=A_COMMAND, test=_is_command),
+    "environment": Field(allowed="a mapping of names to texts of one line", test=_is_environment),
+    "secrets": Field(allowed="a mapping of names to texts", test=_is_secrets, secret=True),
+    "account_header": Field(allowed="the name of a header", test=matches(r"[A-Za-z][A-Za-z0-9-]*")),
+}
