@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Runs everything that proves the project, side by side where the cores allow, and counts it.
+
+A job is a command with a log of its own under .cache/tests. What pytest says inside it (molecule's verifier included)
+is added up; the job itself counts as one test more. A skip must stand in tests/allowed_skips.txt with its reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / ".cache" / "tests"
+SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
+SKIP = re.compile(r"SKIPPED \[\d+\] (\S+?):(?:\d+:)? (.*)")
+TAIL = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command of the plan; the longest start first so that the end is not one job on one core."""
+
+    name: str
+    command: list[str]
+    minutes: float = 1
+    timeout: float = 25
+    environment: dict[str, str] = field(default_factory=dict)
+    directory: Path = ROOT
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    job: Job
+    ok: bool
+    seconds: float
+    counts: dict[str, int]
+    skips: list[str]
+    log: Path
+
+
+def plan(path: Path, part: str) -> list[Job]:
+    """The jobs of a part, from tests/jobs.yml.
+
+    Raises SystemExit when the part does not exist.
+    """
+    parts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if part not in parts:
+        raise SystemExit(f"run: part {part!r} does not exist; allowed: {', '.join(sorted(parts))}")
+    jobs = [
+        Job(
+            name=entry["name"],
+            command=["bash", "-c", entry["run"]],
+            minutes=entry.get("minutes", 1),
+            timeout=entry.get("timeout", 25),
+            environment={key: str(value) for key, value in entry.get("environment", {}).items()},
+            directory=ROOT / entry.get("directory", "."),
+        )
+        for entry in parts[part]
+    ]
+    return sorted(jobs, key=lambda job: -job.minutes)
+
+
+def count(text: str) -> dict[str, int]:
+    """Add up every closing line of pytest in a log."""
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for line in text.splitlines():
+        if " in " not in line or not re.search(r"\d+ (passed|failed|skipped|errors?)\b.* in [\d.]+s", line):
+            continue
+        for number, kind in SUMMARY.findall(line):
+            counts["failed" if kind.startswith("error") else kind] += int(number)
+    return counts
+
+
+def run(job: Job) -> Outcome:
+    """Run a job to its end or its limit, everything it prints into its log."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{job.name.replace('/', '-').replace(' ', '-')}.log"
+    start = time.monotonic()
+    with log.open("w", encoding="utf-8") as out:
+        try:
+            code = subprocess.run(  # noqa: PLW1510 - the code is judged below
+                job.command,
+                cwd=job.directory,
+                env={**os.environ, "PY_COLORS": "0", "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1", **job.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                timeout=job.timeout * 60,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            out.write(f"\nrun: stopped after {job.timeout} minutes\n")
+            code = 124
+    text = log.read_text(encoding="utf-8", errors="replace")
+    counts = count(text)
+    skips = [f"{place}: {reason}" for place, reason in SKIP.findall(text)]
+    return Outcome(job, code == 0, time.monotonic() - start, counts, skips, log)
+
+
+def allowed_skips() -> list[str]:
+    """The file's lines: `path: reason`, without comments."""
+    lines = (ROOT / "tests" / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def report(outcomes: list[Outcome]) -> int:
+    """Print what failed and the closing line; the exit code says whether everything is well."""
+    totals = {"passed": 0, "failed": 0, "skipped": 0}
+    allowed = allowed_skips()
+    for outcome in outcomes:
+        for kind, number in outcome.counts.items():
+            totals[kind] += number
+        totals["passed" if outcome.ok else "failed"] += 1
+        for skip in outcome.skips:
+            if skip not in allowed:
+                print(f"not allowed to be skipped (tests/allowed_skips.txt): {skip}")
+                totals["failed"] += 1
+    for outcome in outcomes:
+        if not outcome.ok:
+            print(f"\n==> {outcome.job.name} failed; the end of {outcome.log.relative_to(ROOT)}:")
+            print("\n".join(outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]))
+    print(f"\n{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
+    return 1 if totals["failed"] else 0
+
+
+def main() -> int:
+    """Parse the command line, run the plan, report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", default="test", help="part of tests/jobs.yml")
+    parser.add_argument("--only", default="", help="only jobs whose name begins so")
+    parser.add_argument("--workers", type=int, default=max(2, (os.cpu_count() or 2)))
+    options = parser.parse_args()
+    jobs = [job for job in plan(ROOT / "tests" / "jobs.yml", options.part) if job.name.startswith(options.only)]
+    print(f"==> tests: {len(jobs)} jobs, {options.workers} at a time; logs in .cache/tests", flush=True)
+    outcomes = []
+    with ThreadPoolExecutor(options.workers) as pool:
+        for done in as_completed([pool.submit(run, job) for job in jobs]):
+            outcome = done.result()
+            outcomes.append(outcome)
+            word = "passed" if outcome.ok else "FAILED"
+            print(f"[{len(outcomes):2}/{len(jobs)}] {word} {outcome.job.name} ({outcome.seconds:.0f} s)", flush=True)
+    return report(outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
