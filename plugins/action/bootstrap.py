@@ -1,0 +1,200 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Write a new environment: an inventory directory with secrets of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.plugins.action import ActionBase
+from ansible_collections.art32.server.plugins.module_utils.declaration import answers as asked
+from ansible_collections.art32.server.plugins.module_utils.declaration.documents import (
+    has_key,
+    plain,
+    render,
+    rewrite,
+)
+from ansible_collections.art32.server.plugins.module_utils.declaration.problems import DeclarationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLLECTION = Path(__file__).resolve().parent.parent.parent
+EXAMPLE = COLLECTION / "inventories" / "example"
+VARIABLES = Path("group_vars/all")
+SECRET_BYTES = 36
+IGNORED = "# Never share these: the password of the vault, and short-lived keys.\n.vault-password\n.access/\n"
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller only."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check the answers, then write what is missing."""
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
+            argument_spec={
+                "environment": {"type": "str", "required": True},
+                "destination": {"type": "str", "required": True},
+                "answers": {"type": "dict", "required": True},
+            },
+        )
+        environment, answers = plain(arguments["environment"]), plain(arguments["answers"])
+        problems = asked.check_answers(environment, answers)
+        if problems:
+            message = "These answers cannot stand:\n" + "\n".join(map(str, problems))
+            raise AnsibleActionFail(message)
+        destination = Path(arguments["destination"]).expanduser().absolute()
+        directory = Directory(destination, dry=bool(self._task.check_mode))
+        try:
+            write_environment(directory, environment, answers)
+        except (OSError, subprocess.CalledProcessError, DeclarationError) as error:
+            raise AnsibleActionFail(f"Cannot write {destination}: {error}") from error
+        return {
+            "changed": bool(directory.written),
+            "written": directory.written,
+            "kept": directory.kept,
+            "destination": str(destination),
+        }
+
+
+@dataclass
+class Directory:
+    """A directory whose existing files are kept."""
+
+    path: Path
+    dry: bool = False
+    written: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+
+    def has(self, name: str | Path) -> bool:
+        """Whether a file is there already; it is then counted as kept."""
+        exists = (self.path / name).exists()
+        if exists:
+            self.kept.append(str(name))
+        return exists
+
+    def write(self, name: str | Path, content: str, mode: int = 0o644) -> None:
+        """Write a file as a whole, or only note it when nothing is to be changed."""
+        self.written.append(str(name))
+        if self.dry:
+            return
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=".")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+        Path(partial).chmod(mode)
+        Path(partial).replace(target)
+
+
+def write_environment(directory: Directory, environment: str, answers: Mapping[str, Any]) -> None:
+    """Write every file of the environment that does not exist."""
+    if not directory.dry:
+        directory.path.mkdir(parents=True, exist_ok=True)
+    variables = asked.variables_of(environment, answers)
+    variables.setdefault("services", _example_services(answers["domain"]))
+    vault = _vault(directory)
+    variables["access_ca_public"] = _certificate_authority(directory, vault, environment)
+    _write_variables(directory, variables, answers.get("variables", {}))
+    _write_secrets(directory, vault, asked.secrets_of(variables["people"], variables["services"]))
+    if not directory.has("hosts.yml"):
+        directory.write("hosts.yml", _hosts(answers))
+    for name, content in ((".ssh/known_hosts", ""), (".gitignore", IGNORED)):
+        if not directory.has(name):
+            directory.write(name, content)
+
+
+def _example_services(domain: str) -> list[dict[str, Any]]:
+    document = yaml.safe_load((EXAMPLE / VARIABLES / "services.yml").read_text(encoding="utf-8"))
+    return [{**document["services"][0], "domain": domain}]
+
+
+def _hosts(answers: Mapping[str, Any]) -> str:
+    hosts, groups = asked.hosts_of(answers)
+    text = (EXAMPLE / "hosts.yml").read_text(encoding="utf-8")
+    return rewrite(rewrite(text, ("all", "hosts"), hosts), ("all", "children"), groups)
+
+
+def _write_variables(
+    directory: Directory,
+    variables: Mapping[str, Any],
+    further: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write the example's files with the environment's values; further ones where the example has them, else apart."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((EXAMPLE / VARIABLES).glob("*.yml"))}
+    del texts["vault"]
+    for file, values in ({"environment": variables} | dict(further)).items():
+        for name, value in values.items():
+            place = next((stem for stem, text in texts.items() if has_key(text, name)), file)
+            texts[place] = rewrite(texts.get(place, "---\n"), [name], value)
+    for stem, text in texts.items():
+        file_name = VARIABLES / f"{stem}.yml"
+        if not directory.has(file_name):
+            directory.write(file_name, text)
+
+
+def _vault(directory: Directory) -> VaultLib:
+    """The environment's vault; its password is made with it."""
+    name = ".vault-password"
+    named = os.environ.get("ART32_VAULT_PASSWORD_FILE")
+    if named:
+        password = Path(named).read_text(encoding="utf-8").strip()
+    elif directory.has(name):
+        password = (directory.path / name).read_text(encoding="utf-8").strip()
+    else:
+        password = secrets.token_urlsafe(SECRET_BYTES)
+        directory.write(name, f"{password}\n", mode=0o600)
+    return VaultLib([("default", VaultSecret(password.encode()))])
+
+
+def _certificate_authority(directory: Directory, vault: VaultLib, environment: str) -> str:
+    """Make the authority for people's certificates; its private key is kept encrypted. Returns its public key."""
+    private, public = ".ssh/user_ca", ".ssh/user_ca.pub"
+    if directory.has(private) and directory.has(public):
+        return (directory.path / public).read_text(encoding="utf-8").strip()
+    comment = f"art32 {environment} user CA"
+    with tempfile.TemporaryDirectory() as scratch:
+        key = Path(scratch) / "key"
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(key)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        directory.write(private, vault.encrypt(key.read_text(encoding="utf-8")).decode(), mode=0o600)
+        line = key.with_suffix(".pub").read_text(encoding="utf-8")
+        directory.write(public, line)
+    return line.strip()
+
+
+def _write_secrets(directory: Directory, vault: VaultLib, names: list[str]) -> None:
+    """Add the secrets that the vault lacks; those it has are never touched."""
+    name = VARIABLES / "vault.yml"
+    known: dict[str, Any] = {}
+    exists = directory.has(name)
+    if exists:
+        known = yaml.safe_load(vault.decrypt((directory.path / name).read_bytes())) or {}
+    added = [path for path in names if _add_secret(known, path.split("."))]
+    if not added:
+        return
+    if exists:
+        directory.kept.remove(str(name))
+    text = "---\n# Generated; ansible-vault edit changes them.\n" + render(known)
+    directory.write(name, vault.encrypt(text).decode(), mode=0o600)
+
+
+def _add_secret(tree: dict[str, Any], path: list[str]) -> bool:
+    for key in path[:-1]:
+        tree = tree.setdefault(key, {})
+    if path[-1] in tree:
+        return False
+    tree[path[-1]] = secrets.token_urlsafe(SECRET_BYTES)
+    return True
