@@ -72,7 +72,7 @@ def hosts_of(answers: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
         hosts[name] = variables | dict(answer.get("variables", {}))
         for group in _groups_of(name, answer):
             groups.setdefault(group, {"hosts": {}})["hosts"][name] = {}
-    for group in PARTS[1:]:
+    for group in GROUPS:
         groups.setdefault(group, {"hosts": {}})
     return hosts, dict(sorted(groups.items(), key=lambda item: GROUPS.index(item[0])))
 
