@@ -1,0 +1,311 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reads a cluster's access rights and carries out a plan, over psycopg and the server's socket."""
+
+from __future__ import annotations
+
+__all__ = ["HAS_PSYCOPG", "Outcome", "Target", "reconcile"]
+
+import os
+import pwd
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+try:
+    import psycopg
+except ImportError:
+    HAS_PSYCOPG = False
+else:
+    HAS_PSYCOPG = True
+
+from .model import AccessError, Attributes, DefaultGrant, Fact, Grant, Membership, Object, Owner, identifier
+from .plan import Change, Cluster, Plan, StoredRole, fresh_cluster, fresh_database, plan_cluster, plan_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .declaration import Declaration
+
+    Rows = list[tuple[Any, ...]]
+
+# Nothing of a database that somebody else may write to is looked up by an unqualified name, and no verifier gets
+# into the server's log.
+OPTIONS = (
+    "-c search_path=pg_catalog -c timezone=UTC -c datestyle=ISO -c standard_conforming_strings=on"
+    " -c lock_timeout=10s -c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1"
+)
+BOOTSTRAP = 10  # oid of the superuser that initdb makes
+
+ROLES = """
+select rolname, rolcanlogin, rolconnlimit, coalesce(rolvaliduntil::text, 'infinity'), rolsuper, rolcreatedb,
+       rolcreaterole, rolreplication, rolbypassrls, rolinherit, rolpassword
+  from pg_authid where oid <> %s and rolname !~ '^pg_'
+"""
+MEMBERSHIPS = """
+select g.rolname, m.rolname, bool_or(a.admin_option)
+  from pg_auth_members a join pg_roles g on g.oid = a.roleid join pg_roles m on m.oid = a.member
+ where m.rolname !~ '^pg_' group by 1, 2
+"""
+DATABASES = """
+select datname, pg_get_userbyid(datdba) from pg_database where datallowconn
+"""
+DATABASE_GRANTS = """
+select datname, case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end, privilege_type, is_grantable
+  from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) where datallowconn
+"""
+SCHEMA = """
+select nspname, pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'
+"""
+SCHEMA_GRANTS = """
+select nspname, case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end, privilege_type, is_grantable
+  from pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) where nspname = 'public'
+"""
+DEFAULT_GRANTS = """
+select pg_get_userbyid(defaclrole), defaclobjtype, nspname,
+       case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end, privilege_type, is_grantable
+  from pg_default_acl left join pg_namespace n on n.oid = defaclnamespace, aclexplode(defaclacl)
+ where grantee <> defaclrole and not (grantee = 0 and defaclobjtype in ('f', 'T'))
+"""
+# What an extension brought is the extension's.
+TABLE_GRANTS = """
+select case relkind when 'S' then 'sequence' else 'table' end, nspname, relname,
+       case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end, privilege_type, is_grantable
+  from pg_class c join pg_namespace n on n.oid = relnamespace, aclexplode(relacl)
+ where relkind in ('r', 'p', 'v', 'm', 'f', 'S') and grantee <> relowner
+   and nspname not in ('pg_catalog', 'information_schema') and nspname !~ '^pg_(toast|temp)'
+   and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and deptype = 'e')
+"""
+# What nobody declares at all: other owners, and the ways out of a database.
+STRANGE_OWNERS = """
+select format('%%s owns %%s.%%s', pg_get_userbyid(relowner), nspname, relname)
+  from pg_class c join pg_namespace n on n.oid = relnamespace
+ where relkind in ('r', 'p', 'v', 'm', 'f', 'S') and pg_get_userbyid(relowner) <> %s
+   and nspname not in ('pg_catalog', 'information_schema') and nspname !~ '^pg_(toast|temp)'
+   and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and deptype = 'e')
+"""
+WAYS_OUT = """
+select 'foreign server ' || srvname from pg_foreign_server
+union all select 'publication ' || pubname from pg_publication
+union all select 'subscription ' || subname from pg_subscription
+           where subdbid = (select oid from pg_database where datname = current_database())
+"""
+SLOTS = """
+select 'replication slot ' || slot_name from pg_replication_slots where not temporary
+"""
+DEFAULT_KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where the cluster is: the socket's directory and port, and the operating system's user that it trusts."""
+
+    directory: str
+    port: int
+    user: str
+
+    def exists(self) -> bool:
+        """Whether a server listens there."""
+        return HAS_PSYCOPG and Path(self.directory, f".s.PGSQL.{self.port}").is_socket()
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What was done, or would be, in words."""
+
+    changes: list[str] = field(default_factory=list)
+    undeclared: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+
+    def note(self, plan: Plan) -> None:
+        """Take a plan's words."""
+        self.changes += plan.texts()
+        self.undeclared += plan.undeclared
+        self.before += plan.before
+        self.after += plan.after
+
+
+def reconcile(declaration: Declaration, target: Target, *, remove: bool, check: bool) -> Outcome:
+    """Make a cluster as it is declared, or only predict it; what was done is read again and compared.
+
+    Raises AccessError when the server cannot be reached, refuses a statement, or is not as declared afterwards.
+    """
+    outcome = _pass(declaration, target, remove=remove, check=check)
+    if outcome.changes and not check:
+        again = _pass(declaration, target, remove=remove, check=True)
+        if again.changes:
+            raise AccessError(f"the server is not as declared after the changes: {'; '.join(again.changes)}")
+        outcome.undeclared = again.undeclared
+    return outcome
+
+
+def _pass(declaration: Declaration, target: Target, *, remove: bool, check: bool) -> Outcome:
+    outcome = Outcome()
+    if check and not target.exists():
+        _predict_fresh(declaration, outcome, remove=remove)
+        return outcome
+    with _connect(target, "postgres") as connection:
+        cluster = fetch_cluster(connection)
+        outcome.undeclared += [name for (name,) in _rows(connection, SLOTS)]
+        plan = plan_cluster(declaration, cluster, remove=remove)
+        outcome.note(plan)
+        if not check:
+            carry_out(connection, plan)
+    for service in declaration.services:
+        made = not check or service.database in cluster.databases
+        with _connect(target, service.database) if made else _nowhere() as inside:
+            facts = fetch_database(inside) if inside else fresh_database()
+            plan = plan_database(service, facts, declared=declaration.roles(), remove=remove)
+            outcome.note(plan)
+            if inside:
+                strange = [*_rows(inside, STRANGE_OWNERS, service.owner), *_rows(inside, WAYS_OUT)]
+                outcome.undeclared += [f"{text} (database {service.database})" for (text,) in strange]
+            if inside and not check:
+                carry_out(inside, plan)
+    return outcome
+
+
+def _predict_fresh(declaration: Declaration, outcome: Outcome, *, remove: bool) -> None:
+    outcome.note(plan_cluster(declaration, fresh_cluster(), remove=remove))
+    for service in declaration.services:
+        outcome.note(plan_database(service, fresh_database(), declared=declaration.roles(), remove=remove))
+
+
+def fetch_cluster(connection: psycopg.Connection[Any]) -> Cluster:
+    """Read roles, memberships, and every database with its owner and privileges."""
+    facts: set[Fact] = {
+        Membership(role=role, grantee=member, admin=admin) for role, member, admin in _rows(connection, MEMBERSHIPS)
+    }
+    databases = _rows(connection, DATABASES)
+    facts |= {Owner(target=Object(kind="database", path=(name,)), grantee=owner) for name, owner in databases}
+    facts |= {
+        Grant(target=Object(kind="database", path=(name,)), grantee=grantee, privilege=privilege, grantable=grantable)
+        for name, grantee, privilege, grantable in _rows(connection, DATABASE_GRANTS)
+    }
+    return Cluster(
+        roles={name: _role_of(rest) for name, *rest in _rows(connection, ROLES, BOOTSTRAP)},
+        databases=frozenset(name for name, _ in databases),
+        facts=frozenset(facts),
+    )
+
+
+def fetch_database(connection: psycopg.Connection[Any]) -> set[Fact]:
+    """Read a database's schema, default privileges, and the privileges on its tables and sequences."""
+    facts: set[Fact] = {
+        Owner(target=Object(kind="schema", path=(name,)), grantee=owner) for name, owner in _rows(connection, SCHEMA)
+    }
+    facts |= {
+        Grant(target=Object(kind="schema", path=(name,)), grantee=grantee, privilege=privilege, grantable=grantable)
+        for name, grantee, privilege, grantable in _rows(connection, SCHEMA_GRANTS)
+    }
+    facts |= {
+        DefaultGrant(
+            owner=owner,
+            kind=DEFAULT_KINDS[kind],  # type: ignore[arg-type]
+            schema=schema,
+            grantee=grantee,
+            privilege=privilege,
+            grantable=grantable,
+        )
+        for owner, kind, schema, grantee, privilege, grantable in _rows(connection, DEFAULT_GRANTS)
+    }
+    return facts | {
+        Grant(target=Object(kind=kind, path=(schema, name)), grantee=grantee, privilege=privilege, grantable=grantable)
+        for kind, schema, name, grantee, privilege, grantable in _rows(connection, TABLE_GRANTS)
+    }
+
+
+def carry_out(connection: psycopg.Connection[Any], plan: Plan) -> None:
+    """Do everything of a plan; roles and rights each as a whole."""
+    with connection.transaction():
+        _execute(connection, plan.roles)
+    if plan.ended:
+        _end(connection, plan.ended)
+    _execute(connection, plan.databases)
+    with connection.transaction():
+        _execute(connection, plan.rights)
+
+
+def _end(connection: psycopg.Connection[Any], roles: list[str]) -> None:
+    """End the roles' sessions, then the roles; one that owns something stays, without a login."""
+    connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = any(%s)", (roles,))
+    for role in roles:
+        try:
+            connection.execute(f"DROP ROLE {identifier(role)}")
+        except psycopg.errors.DependentObjectsStillExist:
+            continue
+
+
+def _execute(connection: psycopg.Connection[Any], changes: Iterable[Change]) -> None:
+    for change in changes:
+        try:
+            connection.execute(change.statement)
+        except psycopg.Error as error:
+            raise AccessError(f"{change.text}: {error.diag.message_primary}") from None
+
+
+def _role_of(columns: list[Any]) -> StoredRole:
+    login, limit, until, superuser, createdb, createrole, replication, bypassrls, inherit, verifier = columns
+    attributes = Attributes(
+        login=login,
+        connection_limit=limit,
+        valid_until=until,
+        superuser=superuser,
+        createdb=createdb,
+        createrole=createrole,
+        replication=replication,
+        bypassrls=bypassrls,
+        inherit=inherit,
+    )
+    return StoredRole(attributes=attributes, verifier=verifier)
+
+
+def _rows(connection: psycopg.Connection[Any], query: str, *parameters: object) -> Rows:
+    return connection.execute(query, parameters or None).fetchall()
+
+
+@contextmanager
+def _connect(target: Target, database: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect as the cluster's own user: the server asks the kernel who is at the other end of the socket."""
+    with _effective_user(target.user):
+        try:
+            connection = psycopg.connect(
+                host=target.directory,
+                port=target.port,
+                dbname=database,
+                user=target.user,
+                options=OPTIONS,
+                application_name="art32.server.postgresql_access",
+                connect_timeout=10,
+                autocommit=True,
+            )
+        except psycopg.OperationalError as error:
+            raise AccessError(f"database {database} cannot be reached: {error}") from None
+    with connection:
+        yield connection
+
+
+@contextmanager
+def _nowhere() -> Iterator[None]:
+    yield None
+
+
+@contextmanager
+def _effective_user(name: str) -> Iterator[None]:
+    """Be another user while the block runs; root only, everybody else stays who they are."""
+    if os.geteuid() != 0:
+        yield
+        return
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise AccessError(f"the operating system has no user {name} to connect as") from None
+    group = os.getegid()
+    os.setegid(entry.pw_gid)
+    os.seteuid(entry.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
