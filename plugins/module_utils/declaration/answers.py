@@ -110,7 +110,7 @@ def _check_hosts(hosts: Any) -> list[Problem]:  # noqa: ANN401 - what the operat
             problems.append(Problem(variable="answers.hosts", value=name, allowed="names of lower-case letters"))
         problems += check_mapping(variable, answer, HOST)
         if isinstance(answer, Mapping) and not _groups_of(name, answer):
-            problems.append(Problem(variable=f"{variable}.groups", missing=True, allowed=A_GROUP_LIST))
+            problems.append(Problem(variable=f"{variable}.groups", kind="missing", allowed=A_GROUP_LIST))
     return problems
 
 

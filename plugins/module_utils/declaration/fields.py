@@ -48,7 +48,7 @@ def check_mapping(variable: str, value: Any, fields: Mapping[str, Field]) -> lis
     for name, rule in fields.items():
         if name not in value:
             if rule.required:
-                problems.append(Problem(variable=f"{variable}.{name}", missing=True, allowed=rule.says(None)))
+                problems.append(Problem(variable=f"{variable}.{name}", kind="missing", allowed=rule.says(None)))
         elif not rule.test(value[name]):
             problems.append(
                 Problem(
@@ -64,4 +64,4 @@ def check_mapping(variable: str, value: Any, fields: Mapping[str, Field]) -> lis
 def _unknown(variable: str, key: Any, fields: Mapping[str, Field]) -> Problem:  # noqa: ANN401
     meant = nearest(str(key), fields)
     hint = f"did you mean {meant}?" if meant else f"known are {', '.join(fields)}"
-    return Problem(variable=variable, value=f"key {key}", allowed=hint)
+    return Problem(variable=f"{variable}.{key}", kind="unknown", allowed=hint)

@@ -8,7 +8,7 @@ __all__ = ["DeclarationError", "Problem", "nearest"]
 import json
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,13 +24,13 @@ class Problem:
     variable: str
     allowed: str
     value: Any = None
-    missing: bool = False
+    kind: Literal["impossible", "missing", "unknown"] = "impossible"
     secret: bool = False
 
     def __str__(self) -> str:
         """One line for the operator."""
-        if self.missing:
-            return f"{self.variable}: missing; {self.allowed}"
+        if self.kind != "impossible":
+            return f"{self.variable}: {self.kind}; {self.allowed}"
         shown = HIDDEN if self.secret else shorten(self.value)
         return f"{self.variable}: {shown} is not allowed; {self.allowed}"
 

@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Refuse an environment that cannot be applied, before any host is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.art32.server.plugins.module_utils.declaration.documents import plain
+from ansible_collections.art32.server.plugins.module_utils.declaration.environment import (
+    Host,
+    check_host,
+    hide,
+    in_lines,
+)
+from ansible_collections.art32.server.plugins.module_utils.declaration.network import managed_hosts
+from ansible_collections.art32.server.plugins.module_utils.declaration.problems import Problem
+from ansible_collections.art32.server.plugins.module_utils.declaration.specs import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+COLLECTION = Path(__file__).resolve().parent.parent.parent
+# Facts are read when the hosts are reached, which is later: a value made of them is checked by the role itself.
+LATER = "ansible_facts"
+SHORTEST_SECRET = 6
+
+
+class ActionModule(ActionBase):
+    """Runs once for all hosts, on the controller only."""
+
+    BYPASS_HOST_LOOP = True
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check every host's variables; all problems are told at once."""
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(  # type: ignore[no-untyped-call]
+            argument_spec={"role": {"type": "str"}, "roles": {"type": "list", "elements": "str"}},
+            mutually_exclusive=[("role", "roles")],
+            required_one_of=[("role", "roles")],
+        )
+        self._vars = task_vars or {}
+        roles, whole = arguments["roles"] or [arguments["role"]], bool(arguments["roles"])
+        specs = [*environment_specs(), *(spec for spec in map(role_spec, roles) if spec)]
+        groups = {name: list(members) for name, members in self._vars["groups"].items()}
+        managed = [host for host in self._vars["ansible_play_hosts_all"] if host in managed_hosts(groups)]
+        lines = in_lines({host: self._problems(host, groups, specs, whole=whole) for host in managed})
+        if lines:
+            count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+            raise AnsibleActionFail("\n".join([f"{count} in the environment; nothing was changed:", *lines]))
+        return {"changed": False}
+
+    def _problems(
+        self,
+        host: str,
+        groups: Mapping[str, list[str]],
+        specs: list[Spec],
+        *,
+        whole: bool,
+    ) -> list[Problem]:
+        names, read = self._reader(host)
+        values: dict[str, Any] = {}
+        missing: list[Problem] = []
+        for name in sorted(frozenset[str]().union(*(spec.known for spec in specs)) & names.keys()):
+            try:
+                values[name] = plain(read(name))
+            except AnsibleError as error:
+                if LATER not in str(plain(names[name])):
+                    missing.append(Problem(variable=name, kind="missing", allowed=_reason(error)))
+        unread = {problem.variable for problem in missing}
+        problems = check_host(Host(name=host, values=values, names=names), specs, groups, complete=whole)
+        problems = [problem for problem in problems if problem.variable not in unread]
+        return hide([*problems, *missing], self._secrets(names, read))
+
+    def _reader(self, host: str) -> tuple[Mapping[str, Any], Callable[[str], Any]]:
+        """A host's variables as they were written, and how to get the value of one.
+
+        The play's own variables and the role's defaults are known of the current host only; they hold for the others
+        where their inventory says nothing.
+        """
+        if host == self._vars["inventory_hostname"]:
+            return self._vars, lambda name: self._templar.template(self._vars[name])
+        declared = self._vars["hostvars"].raw_get(host)
+        values = self._vars["hostvars"][host]
+
+        def read(name: str) -> Any:  # noqa: ANN401 - any value
+            return values[name] if name in declared else self._templar.template(self._vars[name])
+
+        own = self._vars["hostvars"].raw_get(self._vars["inventory_hostname"])
+        return {name: value for name, value in self._vars.items() if name not in own} | declared, read
+
+    def _secrets(self, names: Iterable[str], read: Callable[[str], Any]) -> set[str]:
+        """Every text of the vault."""
+        return {
+            text
+            for name in names
+            if name.startswith("vault_")
+            for text in _texts(plain(read(name)))
+            if len(text) >= SHORTEST_SECRET
+        }
+
+
+def environment_specs() -> list[Spec]:
+    """What the collection says of the variables that belong to no role."""
+    document = yaml.safe_load((COLLECTION / "meta" / "environment.yml").read_text(encoding="utf-8"))
+    return [
+        Spec(prefix=prefix, options=entry["options"], limits=entry.get("limits", {}))
+        for prefix, entry in document.items()
+    ]
+
+
+def role_spec(role: str) -> Spec | None:
+    """What a role of this collection says of its variables; None when it says nothing.
+
+    Raises AnsibleActionFail when there is no such role.
+    """
+    directory = COLLECTION / "roles" / role.rpartition(".")[2]
+    if not directory.is_dir():
+        raise AnsibleActionFail(f"There is no role {role} in this collection")
+    document = _load(directory / "meta" / "argument_specs.yml")
+    options: dict[str, Any] = {}
+    for entry_point in document.get("argument_specs", {}).values():
+        options |= entry_point.get("options", {})
+    if not options:
+        return None
+    return Spec(
+        prefix=f"{directory.name}_",
+        options=options,
+        limits=_load(directory / "meta" / "limits.yml"),
+        defaults=frozenset(_load(directory / "defaults" / "main.yml")),
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+
+
+def _reason(error: Exception) -> str:
+    """Ansible's reason without the places in which it was found."""
+    return str(error).splitlines()[0].removeprefix("Error while resolving value: ")
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any value
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [str(value)]

@@ -1,0 +1,110 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One host's declarations together: each by itself, and against one another."""
+
+from __future__ import annotations
+
+__all__ = ["Host", "check_environment", "check_host", "hide", "in_lines"]
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .network import addresses_of, check_exposure, check_management
+from .people import check_people, people_with
+from .problems import DeclarationError, Problem, nearest
+from .services import check_services
+from .specs import Spec, check_unknown, check_values
+
+Groups = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """A host with the values of the variables that somebody specifies, and the names of all that it has."""
+
+    name: str
+    values: Mapping[str, Any]
+    names: Iterable[str]
+
+
+def check_host(host: Host, specs: Sequence[Spec], groups: Groups, *, complete: bool) -> list[Problem]:
+    """Every problem of one host's variables.
+
+    Complete means that the values are all there are: what is missing is then a problem too.
+    """
+    problems = check_unknown(host.names, specs)
+    seen: set[str] = set()
+    for spec in specs:
+        problems += check_values(host.values, spec.without(seen), complete=complete)
+        seen |= spec.options.keys()
+    return [*problems, *check_environment(host.values, groups), *_check_addresses(host)]
+
+
+def check_environment(values: Mapping[str, Any], groups: Groups) -> list[Problem]:
+    """Problems of the declarations that are there, and of what they say of one another."""
+    checks: Mapping[str, Callable[[Any], list[Problem]]] = {
+        "network_management": check_management,
+        "network_exposure": lambda value: check_exposure(value, groups),
+        "people": check_people,
+        "services": check_services,
+    }
+    problems = [problem for name, check in checks.items() if name in values for problem in check(values[name])]
+    return [*problems, *_check_region(values), *_check_person(values), *_check_repository(groups)]
+
+
+def hide(problems: Iterable[Problem], secrets: Iterable[str]) -> list[Problem]:
+    """The problems, with every value hidden that holds a secret."""
+    known = [secret for secret in secrets if secret]
+
+    def holds(problem: Problem) -> bool:
+        shown = json.dumps(problem.value, default=str, ensure_ascii=False)
+        return any(secret in shown for secret in known)
+
+    return [replace(problem, secret=problem.secret or holds(problem)) for problem in problems]
+
+
+def in_lines(found: Mapping[str, Sequence[Problem]]) -> list[str]:
+    """A line for each problem, in the order found; the hosts are named when not all have it."""
+    hosts: dict[str, list[str]] = {}
+    for host, problems in found.items():
+        for line in dict.fromkeys(map(str, problems)):
+            hosts.setdefault(line, []).append(host)
+    return [line if len(having) == len(found) else f"{line} [{', '.join(having)}]" for line, having in hosts.items()]
+
+
+def _check_addresses(host: Host) -> list[Problem]:
+    if not isinstance(host.values.get("network_addresses"), list):
+        return []
+    try:
+        addresses_of(host.name, host.values)
+    except DeclarationError as error:
+        return error.problems
+    return []
+
+
+def _check_region(values: Mapping[str, Any]) -> list[Problem]:
+    region, allowed = values.get("art32_region"), values.get("art32_regions_allowed")
+    if region is None or not isinstance(allowed, list) or region in allowed:
+        return []
+    said = f"{' or '.join(map(str, allowed))} (art32_regions_allowed)"
+    return [Problem(variable="art32_region", value=region, allowed=said)]
+
+
+def _check_person(values: Mapping[str, Any]) -> list[Problem]:
+    """Who runs the playbook needs a way in afterwards too."""
+    people, person = values.get("people"), values.get("access_person")
+    if person is None or check_people(people):
+        return []
+    admins = [entry["name"] for entry in people_with(people, "ssh") if entry["ssh"] == "admin"]
+    if person in admins:
+        return []
+    meant = nearest(str(person), admins)
+    said = f"a person of people with ssh: admin{f' (did you mean {meant}?)' if meant else ''}"
+    return [Problem(variable="access_person", value=person, allowed=said)]
+
+
+def _check_repository(groups: Groups) -> list[Problem]:
+    both = sorted(set(groups.get("backup_repository", ())) & set(groups.get("database", ())))
+    said = "another host than the database's own"
+    return [Problem(variable="group backup_repository", value=host, allowed=said) for host in both]
