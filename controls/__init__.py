@@ -1,0 +1,1 @@
+"""The controls: what is promised, how it is checked, and what is kept as proof."""

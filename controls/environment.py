@@ -1,0 +1,169 @@
+"""What an environment declares: its hosts, groups and variables, read with one `ansible-inventory --list`."""
+
+from __future__ import annotations
+
+__all__ = ["MANAGEMENT", "VISITOR", "Environment", "EnvironmentError_", "read"]
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.art32.server.plugins.module_utils import declaration
+
+MANAGEMENT, VISITOR = "vantage_management", "vantage_visitor"
+PROJECT = Path(__file__).parent.parent
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "server": ("database", "web", "app"),
+    "database": ("database",),
+    "web": ("web",),
+    "app": ("app",),
+    "backup": ("backup_repository",),
+    "management": (MANAGEMENT,),
+    "visitor": (VISITOR,),
+}
+
+
+class EnvironmentError_(RuntimeError):  # noqa: N801, N818 - the plain name is a builtin
+    """The environment cannot be read; the message is ansible-inventory's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The declaration, as every check reads it."""
+
+    directory: Path
+    groups: Mapping[str, Sequence[str]]
+    hostvars: Mapping[str, Mapping[str, Any]] = field(repr=False)  # with the vault's secrets
+    defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What the environment calls itself, or else its directory's name."""
+        return str(self.get("art32_environment", self.directory.name))
+
+    @cached_property
+    def managed(self) -> list[str]:
+        """Every host that the collection configures."""
+        return declaration.managed_hosts(self.groups)
+
+    def hosts(self, part: str) -> list[str]:
+        """The hosts that play a part: managed, server, database, web, app, backup, management or visitor."""
+        if part == "managed":
+            return list(self.managed)
+        members = {host for group in PARTS[part] for host in self.groups.get(group, ())}
+        return [host for host in self.groups["all"] if host in members]
+
+    def get(self, name: str, default: Any = None, *, host: str | None = None) -> Any:  # noqa: ANN401 - as declared
+        """A variable's value for a host (the first managed one unless given), or the role's default, or `default`."""
+        subject = host or next(iter(self.managed or self.groups["all"]), "")
+        variables = {**self.defaults, **self.hostvars.get(subject, {})}
+        value = variables.get(name, default)
+        return self._template(value, subject, variables) if _has_template(value) else value
+
+    def addresses(self, host: str) -> list[str]:
+        """The declared addresses of a host, IPv4 before IPv6."""
+        networks = declaration.addresses_of(host, self.hostvars[host])
+        return [str(network.network_address) for network in sorted(networks, key=lambda network: network.version)]
+
+    def exposure(self, host: str) -> list[dict[str, Any]]:
+        """The ports a host opens, and to whom."""
+        rules = [_with_key_on(rule) for rule in self.get("network_exposure", [])]
+        management = self.get("network_management", [])
+        found: list[dict[str, Any]] = declaration.exposure(rules, management, self.groups, host, self.hostvars)
+        return found
+
+    def people(self, layer: str) -> dict[str, str]:
+        """The role of each person who has this layer today, by name."""
+        return {person["name"]: person[layer] for person in declaration.people_with(self.get("people", []), layer)}
+
+    @property
+    def services(self) -> list[dict[str, Any]]:
+        """Every declared service, all optional keys present."""
+        declared = self.get("services", [])
+        return [declaration.service(declared, entry["name"]) for entry in declared]
+
+    def _template(self, value: Any, host: str, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as declared
+        extra = {"groups": dict(self.groups), "inventory_hostname": host, "inventory_dir": str(self.directory)}
+        return _templar(_trusted({**variables, **extra})).template(_trusted(value))
+
+
+def read(directory: Path) -> Environment:
+    """Read an environment's directory.
+
+    Raises EnvironmentError_ when Ansible cannot.
+    """
+    command = ["ansible-inventory", "--inventory", str(directory), "--list"]
+    settings = {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), **os.environ}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=settings, timeout=60)
+    if answer.returncode != 0:
+        raise EnvironmentError_(answer.stderr.strip())
+    inventory = json.loads(answer.stdout)
+    hostvars = inventory.pop("_meta")["hostvars"]
+    groups = {group: _members(inventory, group) for group in inventory}
+    return Environment(directory=directory, groups=groups, hostvars=_complete(hostvars, groups), defaults=_defaults())
+
+
+def _members(inventory: Mapping[str, Any], group: str) -> list[str]:
+    content = inventory.get(group, {})
+    hosts = list(content.get("hosts", []))
+    for child in content.get("children", []):
+        hosts += [host for host in _members(inventory, child) if host not in hosts]
+    return hosts
+
+
+def _complete(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    return {host: dict(hostvars.get(host, {})) for host in groups["all"]}
+
+
+def _defaults() -> dict[str, Any]:
+    """What the roles assume where the environment says nothing."""
+    values: dict[str, Any] = {}
+    for path in sorted((PROJECT / "roles").glob("*/defaults/main.yml")):
+        values |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return values
+
+
+def _templar(variables: dict[str, Any]) -> Any:  # noqa: ANN401 - Ansible's class, imported late
+    # Half a second, and most variables are plain.
+    from ansible.template import Templar  # noqa: PLC0415
+
+    return Templar(loader=_loader(), variables=variables)
+
+
+@cache
+def _loader() -> Any:  # noqa: ANN401 - as above
+    """Ansible's reader of files, once its plugins can be found."""
+    from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
+    from ansible.plugins.loader import init_plugin_loader  # noqa: PLC0415
+
+    init_plugin_loader([])
+    return DataLoader()
+
+
+def _with_key_on(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule whose key `on` YAML 1.1 read as a boolean, which JSON writes as the text `true`."""
+    return {"on" if key == "true" else key: value for key, value in rule.items()}
+
+
+def _has_template(value: Any) -> bool:  # noqa: ANN401 - as declared
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(_has_template(item) for item in value.values())
+    return isinstance(value, list) and any(_has_template(item) for item in value)
+
+
+def _trusted(value: Any) -> Any:  # noqa: ANN401 - as declared
+    from ansible.template import trust_as_template  # noqa: PLC0415 - see _template
+
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, Mapping):
+        return {key: _trusted(item) for key, item in value.items()}
+    return [_trusted(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,128 @@
+"""What was seen, kept as it was: one file for each output, and an index that says where it came from."""
+
+from __future__ import annotations
+
+__all__ = ["Evidence", "NotAssessedError", "Store"]
+
+import json
+import re
+import threading
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INDEX = "index.json"
+NOT_FOUND = 127  # the shell's own answer for a command that does not exist
+
+
+class NotAssessedError(Exception):
+    """A check cannot be made; the message is the reason. It never counts as met."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The output of one command on one host. `path` is relative to the bundle."""
+
+    host: str
+    name: str
+    command: str
+    time: str
+    rc: int
+    stdout: str
+    stderr: str
+    path: str
+
+    @property
+    def text(self) -> str:
+        """What the command printed.
+
+        Raises NotAssessedError when the command failed: its silence proves nothing.
+        """
+        if self.rc == 0:
+            return self.stdout
+        what = "is missing" if self.rc == NOT_FOUND else f"ended with {self.rc}"
+        raise NotAssessedError(f"on {self.host}, {self.command.split()[0]} {what}: {_last_line(self.stderr)}")
+
+    def json(self) -> Any:  # noqa: ANN401 - the shape is the command's
+        """What the command printed, as JSON."""
+        try:
+            return json.loads(self.text)
+        except json.JSONDecodeError as error:
+            raise NotAssessedError(f"on {self.host}, {self.name} is no JSON: {error}") from error
+
+
+class Store:
+    """The raw outputs of one audit, below one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        """Begin an empty collection, or go on with what an index lists."""
+        self.directory = directory
+        self._kept: dict[tuple[str, str], Evidence] = {}
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[Evidence], None]] = []
+
+    def on_use(self, listener: Callable[[Evidence], None]) -> None:
+        """Call this with every evidence that a check uses."""
+        self._listeners.append(listener)
+
+    def keep(  # noqa: PLR0913 - what a process answers has many parts
+        self, *, host: str, name: str, command: str, rc: int, stdout: str, stderr: str = ""
+    ) -> Evidence:
+        """Write one output down."""
+        path = Path("raw", _safe(host), f"{_safe(name)}.txt")
+        kept = Evidence(
+            host=host,
+            name=name,
+            command=command,
+            time=datetime.now(tz=UTC).isoformat(timespec="seconds"),
+            rc=rc,
+            stdout=stdout,
+            stderr=stderr,
+            path=str(path),
+        )
+        target = self.directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(stdout, encoding="utf-8")
+        with self._lock:
+            self._kept[host, name] = kept
+        return kept
+
+    def find(self, host: str, name: str) -> Evidence | None:
+        """What is kept under this name, marked as used by the running check."""
+        kept = self._kept.get((host, name))
+        if kept:
+            self.use(kept)
+        return kept
+
+    def use(self, evidence: Evidence) -> Evidence:
+        """Say that the running check rests on this."""
+        for listener in self._listeners:
+            listener(evidence)
+        return evidence
+
+    def write_index(self) -> None:
+        """List every output with its command, host, time, exit status and digest."""
+        entries = [_entry(kept) for _, kept in sorted(self._kept.items())]
+        target = self.directory / "raw" / INDEX
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def _entry(kept: Evidence) -> dict[str, Any]:
+    entry = asdict(kept)
+    entry["sha256"] = sha256(entry.pop("stdout").encode()).hexdigest()
+    return entry
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "without a message"

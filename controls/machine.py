@@ -1,0 +1,135 @@
+"""A host as checks and scenario tests see it: testinfra's own host, with the audit's questions added."""
+
+from __future__ import annotations
+
+__all__ = ["Lab", "Machine"]
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import testinfra.backend
+from testinfra.host import Host
+
+from . import sources
+from .evidence import Evidence, NotAssessedError, Store
+from .ssh import Connections, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
+
+    from .environment import Environment
+
+REMOTE = Path(__file__).parent / "remote"
+COMMAND_SECONDS = 30
+COMMANDS_AT_ONCE = 4
+PORT_SECONDS = 2
+
+
+class Lab:
+    """Everything one session of checks shares: the declaration, the connections, the raw outputs."""
+
+    def __init__(self, environment: Environment, store: Store) -> None:
+        """Nothing is contacted yet."""
+        self.environment = environment
+        self.store = store
+        self.connections = Connections(environment)
+        self._machines: dict[str, Machine] = {}
+
+    def machine(self, host: str) -> Machine:
+        """The machine of this name, always the same one."""
+        if host not in self._machines:
+            self._machines[host] = Machine(host, self)
+        return self._machines[host]
+
+    def collect(self, hosts: Iterable[str]) -> None:
+        """Ask several hosts at once for all that the checks will want to know."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda host: self.machine(host).collect(), hosts))
+
+
+class Machine(Host):  # type: ignore[misc]  # testinfra's modules are found by name
+    """One host of the environment; `run`, `file`, `service` and the like are testinfra's, as root where managed."""
+
+    def __init__(self, name: str, lab: Lab) -> None:
+        """Prepare the connection; it is made when first used."""
+        self.name = name
+        self.lab = lab
+        self.is_managed = name in lab.environment.managed
+        options = {"ssh_config": str(lab.connections.config), "sudo": self.is_managed}
+        super().__init__(testinfra.backend.get_backend(f"ssh://{name}", **options))
+        self.backend.set_host(self)
+        self._unreachable = ""
+        self._collected = False
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its declared addresses, IPv4 first."""
+        return self.lab.environment.addresses(self.name)
+
+    def variable(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - as declared
+        """A declared variable's value on this host."""
+        return self.lab.environment.get(name, default, host=self.name)
+
+    def collect(self) -> None:
+        """Ask, in one round trip, for every output that the checks of this host's parts want."""
+        if self._collected:
+            return
+        self._collected = True
+        try:
+            self.fetch_all(sources.for_host(self.lab.environment, self.name))
+        except Unreachable as error:
+            self._unreachable = str(error)
+
+    def observed(self, name: str) -> Evidence:
+        """One of the collected outputs.
+
+        Raises NotAssessedError when the host could not be asked.
+        """
+        self.collect()
+        kept = self.lab.store.find(self.name, name)
+        if kept is None:
+            raise NotAssessedError(self._unreachable or f"{name} was not asked of {self.name}")
+        return kept
+
+    def fetch(self, name: str, command: str) -> Evidence:
+        """Run one shell line, as root where managed, keep what it says and count it as this check's evidence."""
+        return self.lab.store.use(self.fetch_all({name: command})[name])
+
+    def fetch_all(self, commands: Mapping[str, str]) -> dict[str, Evidence]:
+        """Run several shell lines in one round trip and keep what each says.
+
+        Raises Unreachable when the host cannot be asked.
+        """
+        answers = self._run_remote("collect.py", dict(commands), COMMAND_SECONDS, COMMANDS_AT_ONCE)
+        keep = partial(self.lab.store.keep, host=self.name)
+        return {name: keep(name=name, command=command, **answers[name]) for name, command in commands.items()}
+
+    def try_ports(self, name: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """What a TCP connection from here to each address and port meets: open, refused, silent, ..."""
+        found = self._run_remote("probe.py", targets, PORT_SECONDS)
+        text = "".join(f"{address} {port} {outcome}\n" for address, port, outcome in found)
+        kept = self.lab.store.keep(host=self.name, name=name, command="TCP connect", rc=0, stdout=text)
+        self.lab.store.use(kept)
+        return {(address, port): outcome for address, port, outcome in found}
+
+    def can_connect(self, address: str, port: int) -> bool:
+        """Whether a TCP port answers a connection from here."""
+        return self._run_remote("probe.py", [(address, port)], PORT_SECONDS)[0][2] == "open"  # type: ignore[no-any-return]
+
+    def tunnel(self, address: str, port: int) -> AbstractContextManager[Path]:
+        """A local socket whose connections leave from this host."""
+        return self.lab.connections.tunnel(self.name, address, port)
+
+    def _run_remote(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - the script's answer
+        """Send a script to the host's Python and return the JSON that it prints."""
+        program = (REMOTE / script).read_text(encoding="utf-8")
+        program += f"\nmain(*json.loads({json.dumps(arguments)!r}))\n"
+        root = "sudo -n " if self.is_managed else ""
+        answer = self.lab.connections.run(self.name, f'{root}python3 - "$SSH_CONNECTION"', stdin=program)
+        if answer.returncode != 0:
+            raise Unreachable(f"{self.name} cannot be asked: {answer.stderr.strip()}")
+        return json.loads(answer.stdout)

@@ -1,0 +1,228 @@
+"""The pytest plugin of the controls: `python -m pytest -p controls.plugin --environment inventories/demo controls`.
+
+Fixtures give the environment's hosts: `managed` (every host the collection configures), `server` (those of the groups
+database, web or app), `database`, `web`, `app`, `backup`, `management` and `visitor`. The first of the managed ones that
+a test asks for is its subject: the test runs once for each such host, and is reported with it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .environment import Environment, EnvironmentError_, read
+from .evidence import Evidence, NotAssessedError, Store
+from .machine import Lab, Machine
+from .marks import KINDS
+from .report import write_bundle
+from .verdict import Check, Exceptions, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+SUBJECTS = ("managed", "server", "database", "web", "app", "backup")
+VANTAGES = ("management", "visitor")
+LONGEST_REASON = 500
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the environment, where to put evidence, and which kinds of checks to run."""
+    group = parser.getgroup("controls")
+    group.addoption("--environment", type=Path, metavar="DIR", help="directory of the environment's inventory")
+    group.addoption("--evidence", type=Path, metavar="DIR", help="write report and raw outputs here")
+    group.addoption("--kinds", choices=("observe", "all"), default="observe", help="all: also checks that write")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and the session's recorder when there is an environment."""
+    config.addinivalue_line("markers", "control(id, kind): this test is a check of a control of the catalogue")
+    if config.getoption("environment"):
+        config.pluginmanager.register(Session(config), "controls-session")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each host that its subject stands for."""
+    session = metafunc.config.pluginmanager.get_plugin("controls-session")
+    subject = next((name for name in metafunc.fixturenames if name in SUBJECTS), None)
+    if session and subject:
+        hosts = session.environment.hosts(subject)
+        metafunc.parametrize(subject, hosts or [None], ids=hosts or ["none"], indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the checks of a kind that was not asked for."""
+    if config.getoption("kinds") == "all":
+        return
+    kept = [item for item in items if _kind(item) == "observe"]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+class Session:
+    """Follows the checks of one session: which evidence each used, and what it found."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the declaration; hosts are asked later."""
+        self.began = datetime.now(tz=UTC)
+        self.bundle: Path | None = config.getoption("evidence")
+        self._scratch = None if self.bundle else tempfile.TemporaryDirectory(prefix="art32-evidence-")
+        self.directory = self.bundle or Path(str(self._scratch and self._scratch.name))
+        self.environment = _environment(config.getoption("environment"))
+        self.exceptions = Exceptions(
+            waivers=self.environment.get("audit_waivers", []),
+            not_assessable=self.environment.get("audit_not_assessable", []),
+            today=self.began.date(),
+        )
+        self.store = Store(self.directory)
+        self.store.on_use(self._used)
+        self.lab = Lab(self.environment, self.store)
+        self.checks: list[Check] = []
+        self._evidence: list[str] = []
+
+    def _used(self, evidence: Evidence) -> None:
+        if evidence.path not in self._evidence:
+            self._evidence.append(evidence.path)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Ask all hosts that are checked, at once, before the first check."""
+        checked = [item for item in session.items if any(item.iter_markers("control"))]
+        if checked and not session.config.option.collectonly:
+            self.lab.collect({host for host in map(_subject, checked) if host in self.environment.managed})
+
+    def pytest_runtest_setup(self) -> None:
+        """Begin a check without evidence."""
+        self._evidence = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Record what a check found, and let pytest show waived and expected gaps as skipped."""
+        report = yield
+        if call.when == "teardown" or (call.when == "setup" and call.excinfo is None):
+            return report
+        found = [self._check(item, marker, call) for marker in item.iter_markers("control")]
+        self.checks += found
+        if found and not report.passed:
+            self._soften(report, found, item)
+        return report
+
+    def _check(self, item: pytest.Item, marker: pytest.Mark, call: pytest.CallInfo[None]) -> Check:
+        status, reason = _outcome(call)
+        check = Check(
+            control=marker.args[0],
+            host=_subject(item),
+            name=_title(item),
+            status=status,
+            reason=reason,
+            kind=_kind(item),
+            evidence=tuple(self._evidence),
+        )
+        return self.exceptions.apply(check)
+
+    def _soften(self, report: pytest.TestReport, found: list[Check], item: pytest.Item) -> None:
+        accepted = all(
+            check.status == "waived" or (check.status == "not assessed" and self.exceptions.expects(check))
+            for check in found
+        )
+        reason = "; ".join(f"{check.control} {check.status}: {check.reason}" for check in found)
+        if accepted:
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {reason}")
+        elif all(check.status == "not assessed" for check in found):
+            report.longrepr = reason
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the bundle and end the connections."""
+        if self.bundle and not session.config.option.collectonly:
+            self.store.write_index()
+            write_bundle(self.bundle, self.environment, self.checks, self.exceptions, self.began)
+        self.lab.connections.close()
+        if self._scratch:
+            self._scratch.cleanup()
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """What all checks of a session share."""
+    session = request.config.pluginmanager.get_plugin("controls-session")
+    if session is None:
+        raise pytest.UsageError("--environment DIR is needed: the directory of the environment's inventory")
+    return session.lab  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def declaration(lab: Lab) -> Environment:
+    """What the environment declares."""
+    return lab.environment
+
+
+def _machine_fixture(part: str) -> Any:  # noqa: ANN401 - pytest's own type is private
+    """A fixture for the hosts of one part: the subject's host, or else the first of the part."""
+
+    @pytest.fixture(scope="session", name=part)
+    def machine(request: pytest.FixtureRequest, lab: Lab) -> Machine:
+        hosts = lab.environment.hosts(part)
+        name = getattr(request, "param", None) or next(iter(hosts), None)
+        if name is None:
+            raise NotAssessedError(f"the environment declares no host for {part}")
+        return lab.machine(name)
+
+    return machine
+
+
+managed, server, database, web, app, backup = map(_machine_fixture, SUBJECTS)
+management, visitor = map(_machine_fixture, VANTAGES)
+
+
+@pytest.fixture
+def now() -> Iterator[datetime]:
+    """The time of the check."""
+    return datetime.now(tz=UTC)  # type: ignore[return-value]
+
+
+def _environment(directory: Path) -> Environment:
+    try:
+        return read(directory.resolve())
+    except EnvironmentError_ as error:
+        raise pytest.UsageError(f"The environment {directory} cannot be read:\n{error}") from error
+
+
+def _outcome(call: pytest.CallInfo[None]) -> tuple[Status, str]:
+    """What the end of a test says: an assertion failed, it could not be made, or it holds."""
+    if call.excinfo is None:
+        return "met", ""
+    error = call.excinfo.value
+    if isinstance(error, AssertionError):
+        return "not met", _shorten(str(error))
+    if isinstance(error, NotAssessedError | pytest.skip.Exception):
+        return "not assessed", _shorten(str(error))
+    return "not assessed", _shorten(f"the check itself failed: {type(error).__name__}: {error}")
+
+
+def _shorten(text: str) -> str:
+    """The message without pytest's own explanation of the expression."""
+    said = " ".join(text.split("\nassert ", maxsplit=1)[0].split())
+    return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
+
+
+def _kind(item: pytest.Item) -> str:
+    """The most intrusive kind among the item's marks."""
+    return max((marker.kwargs["kind"] for marker in item.iter_markers("control")), key=KINDS.index, default="observe")
+
+
+def _subject(item: pytest.Item) -> str | None:
+    """The host that an item is about."""
+    params = getattr(item, "callspec", None)
+    return next((params.params[name] for name in SUBJECTS if params and name in params.params), None)
+
+
+def _title(item: pytest.Item) -> str:
+    """A check's name for people: `test_port_is_shut[server-ipv6]` reads `port is shut, ipv6`."""
+    name, _, parameters = item.name.removeprefix("test_").removesuffix("]").partition("[")
+    case = parameters.removeprefix(_subject(item) or "none").strip("-")
+    return ", ".join(filter(None, [name.replace("_", " "), case]))

@@ -1,0 +1,96 @@
+"""What is asked of each host in the one round trip before the checks: every output by its name."""
+
+from __future__ import annotations
+
+__all__ = ["as_user", "for_host", "sql"]
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .environment import Environment
+
+SQL = Path(__file__).parent / "sql"
+
+EVERY_HOST = {
+    "rules-ipv4": "iptables-save -t filter",
+    "rules-ipv6": "ip6tables-save -t filter",
+    "listening": "ss -H -ltun",
+    "sshd-effective": "sshd -T",
+    "own-login": (
+        "set -- $SSH_CONNECTION; "
+        'journalctl -q --no-pager -o short-iso --since=-2h -t sshd -t sshd-session | grep -F " port $2 " | grep Accepted'
+    ),
+    "accounts": "getent passwd",
+    "groups": "getent group",
+    # The kind of each password, never the hash.
+    "passwords": 'getent shadow | awk -F: \'{ print $1, ($2 == "" ? "empty" : $2 ~ /^[!*]/ ? "locked" : "set") }\'',
+    "principals": "cd /etc/ssh/principals && grep -H . *",
+    "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
+    "keys-by-hand": "find /root /home /etc/ssh -name 'authorized_keys*' -size +0",
+}
+
+
+def for_host(environment: Environment, host: str) -> dict[str, str]:
+    """The shell lines for one host, by the names under which the checks find the outputs."""
+    commands = dict(EVERY_HOST)
+    for part, of_part in PARTS.items():
+        if host in environment.hosts(part):
+            commands |= of_part(environment)
+    return commands
+
+
+def as_user(user: str, *words: str) -> str:
+    """A shell line that runs a program as another account."""
+    return shlex.join(["runuser", "-u", user, "--", *words])
+
+
+def sql(statement: str, database: str = "postgres") -> str:
+    """A shell line that asks the local cluster, as its superuser and read only."""
+    options = ["env", "PGOPTIONS=-c default_transaction_read_only=on", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]
+    return as_user("postgres", *options, "-d", database, "-c", statement)
+
+
+def _database(environment: Environment) -> dict[str, str]:
+    inside = (SQL / "database.sql").read_text(encoding="utf-8")
+    names = [service["database"] for service in environment.services if service["database"]]
+    return {
+        "cluster": sql((SQL / "cluster.sql").read_text(encoding="utf-8")),
+        **{f"database-{name}": sql(inside, name) for name in names},
+    }
+
+
+def _web(environment: Environment) -> dict[str, str]:
+    return {
+        "nginx-effective": "nginx -T",
+        "nginx-logrotate": "cat /etc/logrotate.d/nginx",
+        "nginx-logs": "ls -l --time-style=full-iso /var/log/nginx",
+    }
+
+
+def _app(environment: Environment) -> dict[str, str]:
+    return {
+        f"conformance-{service['name']}": conformance(service)
+        for service in environment.services
+        if service["conformance"]
+    }
+
+
+def conformance(service: Mapping[str, Any]) -> str:
+    """A shell line that lets a service say what it does with people and data."""
+    return shlex.join(["true"])
+
+
+def _backup(environment: Environment) -> dict[str, str]:
+    return {}
+
+
+PARTS: Mapping[str, Callable[[Environment], dict[str, str]]] = {
+    "database": _database,
+    "web": _web,
+    "app": _app,
+    "backup": _backup,
+}

@@ -1,0 +1,43 @@
+-- The cluster as it runs: roles, memberships, databases, loaded pg_hba, archiving. One JSON document.
+SELECT jsonb_pretty(jsonb_build_object(
+  'roles', (
+    SELECT jsonb_object_agg(rolname, jsonb_build_object(
+      'login', rolcanlogin,
+      'powers', array_remove(ARRAY[
+        CASE WHEN rolsuper THEN 'superuser' END, CASE WHEN rolcreaterole THEN 'createrole' END,
+        CASE WHEN rolcreatedb THEN 'createdb' END, CASE WHEN rolreplication THEN 'replication' END,
+        CASE WHEN rolbypassrls THEN 'bypassrls' END], NULL),
+      'password', CASE WHEN rolpassword IS NULL THEN 'none' ELSE split_part(rolpassword, '$', 1) END))
+    FROM pg_authid WHERE rolname !~ '^pg_'),
+  'memberships', (
+    SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_array(grp.rolname, member.rolname)), '[]')
+    FROM pg_auth_members
+      JOIN pg_authid grp ON grp.oid = pg_auth_members.roleid
+      JOIN pg_authid member ON member.oid = pg_auth_members.member
+    WHERE member.rolname !~ '^pg_'),
+  'databases', (
+    SELECT jsonb_object_agg(datname, jsonb_build_object(
+      'owner', pg_get_userbyid(datdba),
+      'connections', datallowconn,
+      'grants', (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(
+          CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, privilege_type)), '[]')
+        FROM aclexplode(coalesce(datacl, acldefault('d', datdba))))))
+    FROM pg_database),
+  'hba', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'line', line_number, 'type', type, 'databases', database, 'users', user_name, 'address', address,
+      'netmask', netmask, 'method', auth_method, 'error', error) ORDER BY line_number), '[]')
+    FROM pg_hba_file_rules),
+  'hba_loaded', (
+    SELECT pg_conf_load_time() >= (pg_stat_file(current_setting('hba_file'))).modification),
+  'settings', (
+    SELECT jsonb_object_agg(name, setting) FROM pg_settings
+    WHERE name IN ('ssl', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
+      'server_version')),
+  'archiver', (SELECT to_jsonb(pg_stat_archiver) FROM pg_stat_archiver),
+  'outgoing', jsonb_build_object(
+    'slots', (SELECT coalesce(jsonb_agg(slot_name), '[]') FROM pg_replication_slots),
+    'senders', (SELECT coalesce(jsonb_agg(application_name), '[]') FROM pg_stat_replication),
+    'subscriptions', (SELECT coalesce(jsonb_agg(subname), '[]') FROM pg_subscription)),
+  'now', now()));

@@ -1,0 +1,28 @@
+-- One database as it is: who owns and who may what, and what could carry rows elsewhere. One JSON document.
+SELECT jsonb_pretty(jsonb_build_object(
+  'schemas', (
+    SELECT jsonb_object_agg(nspname, jsonb_build_object(
+      'owner', pg_get_userbyid(nspowner),
+      'grants', (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(
+          CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, privilege_type)), '[]')
+        FROM aclexplode(coalesce(nspacl, acldefault('n', nspowner))))))
+    FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
+  'relations', (
+    SELECT coalesce(jsonb_object_agg(format('%s.%s', nspname, relname), jsonb_build_object(
+      'kind', relkind,
+      'owner', pg_get_userbyid(relowner),
+      'grants', (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(
+          CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, privilege_type)), '[]')
+        FROM aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)))),
+      'triggers', (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(tgname, tgenabled)), '[]')
+        FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal))), '{}')
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),
+  'outgoing', jsonb_build_object(
+    'publications', (SELECT coalesce(jsonb_agg(pubname), '[]') FROM pg_publication),
+    'servers', (SELECT coalesce(jsonb_agg(srvname), '[]') FROM pg_foreign_server),
+    'extensions', (SELECT coalesce(jsonb_agg(extname), '[]') FROM pg_extension)),
+  'languages', (SELECT coalesce(jsonb_agg(lanname), '[]') FROM pg_language WHERE NOT lanpltrusted AND lanispl)));

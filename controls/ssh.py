@@ -1,0 +1,176 @@
+"""Connections to the environment's hosts: one login each, shared by everything the checks ask."""
+
+from __future__ import annotations
+
+__all__ = ["Connections", "Login", "Unreachable"]
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .evidence import NotAssessedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .environment import Environment
+
+# A control socket's path may have 107 characters at most, so it lies directly below /tmp.
+SHARED = """\
+Host *
+  ControlMaster auto
+  ControlPath {directory}/%C
+  ControlPersist 60
+  BatchMode yes
+  ConnectTimeout 10
+  ServerAliveInterval 15
+  IdentitiesOnly yes
+  PreferredAuthentications publickey
+  LogLevel ERROR
+"""
+REFUSED = 255  # ssh's own exit status when there is no session
+TIMEOUT = 120
+
+
+class Unreachable(NotAssessedError):  # noqa: N818 - a state, not a fault of the program
+    """No login to a host is possible."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """Who logs in, and with what."""
+
+    user: str
+    key: Path | None = None
+    certificate: Path | None = None
+
+    def options(self) -> dict[str, str]:
+        """The lines of ssh_config that make this login."""
+        values = {"User": self.user, "IdentityFile": self.key, "CertificateFile": self.certificate}
+        return {name: str(value) for name, value in values.items() if value}
+
+
+class Connections:
+    """Multiplexed SSH to every host of an environment, configured by a file made for this session."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Write the configuration; nothing is contacted yet."""
+        self.environment = environment
+        self.directory = Path(tempfile.mkdtemp(prefix="art32-", dir="/tmp"))
+        self.config = self.directory / "config"
+        self._logins: dict[str, Login] = {}
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.config.write_text(f"Include {self.directory}/*.host\n{SHARED.format(directory=self.directory)}")
+        for host in environment.hostvars:
+            self._write(host, self.candidates(host)[0])
+
+    def candidates(self, host: str) -> list[Login]:
+        """The logins that may work, best first: the host's own user, the person's certificate, the cloud's first user."""
+        return [*self._declared_login(host), *self._certificate_login(), *self._first_login()] or [Login(user="root")]
+
+    def login(self, host: str) -> Login:
+        """The login that works, tried once.
+
+        Raises Unreachable with ssh's own words when none does.
+        """
+        with self._locks[host]:
+            if host not in self._logins:
+                self._logins[host] = self._try_all(host)
+        return self._logins[host]
+
+    def run(
+        self, host: str, command: str, *, stdin: str = "", timeout: float = TIMEOUT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell line on a host.
+
+        Raises Unreachable when there is no session.
+        """
+        self.login(host)
+        answer = self._ssh([host, command], stdin=stdin, timeout=timeout)
+        if answer.returncode == REFUSED:
+            raise Unreachable(f"{host} cannot be reached over SSH: {answer.stderr.strip()}")
+        return answer
+
+    @contextmanager
+    def tunnel(self, host: str, address: str, port: int) -> Iterator[Path]:
+        """A local socket whose connections leave from `host` to `address` and `port`."""
+        self.login(host)
+        literal = f"[{address}]" if ":" in address else address
+        path = Path(tempfile.mktemp(prefix="t", dir=self.directory))  # noqa: S306 - the directory is private
+        forward = ["-L", f"{path}:{literal}:{port}", host]
+        self._ssh(["-O", "forward", *forward])
+        try:
+            yield path
+        finally:
+            self._ssh(["-O", "cancel", *forward])
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End every session and remove the configuration."""
+        for host in self._logins:
+            self._ssh(["-O", "exit", host])
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _try_all(self, host: str) -> Login:
+        said = ""
+        for login in self.candidates(host):
+            self._write(host, login)
+            answer = self._ssh([host, "true"], timeout=30)
+            if answer.returncode == 0:
+                return login
+            said = f"as {login.user}: {answer.stderr.strip()}"
+        raise Unreachable(f"{host} cannot be reached over SSH {said}")
+
+    def _ssh(
+        self, arguments: list[str], *, stdin: str = "", timeout: float = TIMEOUT
+    ) -> subprocess.CompletedProcess[str]:
+        command = ["ssh", "-F", str(self.config), *arguments]
+        try:
+            return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, REFUSED, "", f"no answer after {timeout:g} s")
+
+    def _write(self, host: str, login: Login) -> None:
+        variables = {
+            "HostName": self.environment.get("ansible_host", host, host=host),
+            "Port": self.environment.get("ansible_port", "", host=host),
+        }
+        options = {**variables, **login.options(), **self._declared_options(host)}
+        lines = [f"  {name} {value}" for name, value in options.items() if value]
+        (self.directory / f"{host}.host").write_text("\n".join([f"Host {host}", *lines, ""]))
+
+    def _declared_options(self, host: str) -> dict[str, str]:
+        """The `-o` options among Ansible's own SSH arguments."""
+        names = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
+        words = [word for name in names for word in shlex.split(self.environment.get(name, "", host=host))]
+        pairs = [
+            word.removeprefix("-o") for before, word in zip(["", *words], words, strict=False) if _is_pair(before, word)
+        ]
+        return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+    def _declared_login(self, host: str) -> list[Login]:
+        user = self.environment.get("ansible_user", "", host=host)
+        key = self.environment.get("ansible_ssh_private_key_file", "", host=host)
+        return [Login(user=user, key=Path(key) if key else None)] if user else []
+
+    def _certificate_login(self) -> list[Login]:
+        person = os.environ.get("ART32_PERSON") or self.environment.get("access_person", "")
+        key = self.environment.directory / ".access" / person
+        certificate = key.with_name(f"{key.name}-cert.pub")
+        return [Login(user=person, key=key, certificate=certificate)] if person and certificate.exists() else []
+
+    def _first_login(self) -> list[Login]:
+        user, key = self.environment.get("access_first_user", ""), self.environment.get("access_first_key", "")
+        return [Login(user=user, key=Path(key))] if user and key else []
+
+
+def _is_pair(before: str, word: str) -> bool:
+    return "=" in word and (before == "-o" or (word.startswith("-o") and len(word) > len("-o")))
