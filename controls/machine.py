@@ -51,7 +51,7 @@ class Lab:
             list(pool.map(lambda host: self.machine(host).collect(), hosts))
 
 
-class Machine(Host):  # type: ignore[misc]  # testinfra's modules are found by name
+class Machine(Host):
     """One host of the environment; `run`, `file`, `service` and the like are testinfra's, as root where managed."""
 
     def __init__(self, name: str, lab: Lab) -> None:

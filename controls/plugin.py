@@ -1,8 +1,8 @@
 """The pytest plugin of the controls: `python -m pytest -p controls.plugin --environment inventories/demo controls`.
 
 Fixtures give the environment's hosts: `managed` (every host the collection configures), `server` (those of the groups
-database, web or app), `database`, `web`, `app`, `backup`, `management` and `visitor`. The first of the managed ones that
-a test asks for is its subject: the test runs once for each such host, and is reported with it.
+database, web or app), `database`, `web`, `app`, `backup`, `management` and `visitor`. The first managed one that a test
+asks for is its subject: the test runs once for each such host, and is reported with it.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Connections:
             self._write(host, self.candidates(host)[0])
 
     def candidates(self, host: str) -> list[Login]:
-        """The logins that may work, best first: the host's own user, the person's certificate, the cloud's first user."""
+        """The logins that may work: the user declared for the host, the person's certificate, the cloud's first user."""
         return [*self._declared_login(host), *self._certificate_login(), *self._first_login()] or [Login(user="root")]
 
     def login(self, host: str) -> Login:
