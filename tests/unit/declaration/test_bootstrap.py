@@ -1,0 +1,166 @@
+"""New environments, written by the real playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+ANSWERS: dict[str, Any] = {
+    "domain": "platform.provider.example",
+    "contact": "privacy@provider.example",
+    "provider_name": "Provider GmbH",
+    "region": "eu-central-1",
+    "management": ["198.51.100.5/32", "2001:db8:5::5"],
+    "hosts": {
+        "server": {"address": "203.0.113.10", "ipv6": "2001:db8::10"},
+        "backup": {"address": "203.0.113.11"},
+        "visitor": {"address": "203.0.113.12", "user": "root", "key": "/keys/visitor"},
+    },
+    "first_key": "~/.ssh/first",
+    "operator": {"name": "joe", "email": "joe@provider.example"},
+    "variables": {"extra": {"backup_retention_days": 7, "demo_note": "two\nlines\n"}},
+}
+
+
+def bootstrap(answers: dict[str, Any], directory: Path, *words: str, env: str = "production") -> tuple[int, str]:
+    """Run the playbook; its exit code and all that it said."""
+    file = directory / "answers.yml"
+    file.write_text(yaml.safe_dump({"answers": answers}), encoding="utf-8")
+    command = ["ansible-playbook", "-i", "localhost,", "playbooks/bootstrap.yml", "-e", f"env={env}"]
+    command += ["-e", f"destination={directory}/environment", "-e", f"@{file}", *words]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def fingerprints(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("bootstrap")
+    code, said = bootstrap(ANSWERS, directory)
+    assert code == 0, said
+    return directory / "environment"
+
+
+@pytest.fixture(scope="module")
+def inventory(written: Path) -> dict[str, Any]:
+    command = ["ansible-inventory", "-i", str(written), "--list"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert "WARNING" not in done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_hosts_play_the_parts_of_their_names(inventory: dict[str, Any]) -> None:
+    parts = {name: group["hosts"] for name, group in inventory.items() if "hosts" in group}
+    assert parts == {
+        "database": ["server"],
+        "web": ["server"],
+        "app": ["server"],
+        "backup_repository": ["backup"],
+        "vantage_visitor": ["visitor"],
+    }
+
+
+def test_answers_become_variables(inventory: dict[str, Any]) -> None:
+    server = inventory["_meta"]["hostvars"]["server"]
+    assert server["network_addresses"] == ["203.0.113.10", "2001:db8::10"]
+    assert server["network_management"] == ANSWERS["management"]
+    assert server["art32_environment"] == "production"
+    assert server["services"][0]["domain"] == ANSWERS["domain"]
+    assert server["people"][0]["name"] == "joe"
+    assert server["backup_retention_days"] == 7
+    assert server["demo_note"] == "two\nlines\n"
+    assert inventory["_meta"]["hostvars"]["visitor"]["ansible_user"] == "root"
+
+
+def test_the_example_s_comments_are_kept(written: Path) -> None:
+    assert "# Every port that is open" in (written / "group_vars/all/network.yml").read_text(encoding="utf-8")
+
+
+def test_secrets_are_long_encrypted_and_private(written: Path, inventory: dict[str, Any]) -> None:
+    secrets = inventory["_meta"]["hostvars"]["server"]
+    assert len(secrets["vault_backup_cipher_pass"]) >= 40
+    assert list(secrets["vault_database_passwords"]) == ["joe"]
+    for name in ("group_vars/all/vault.yml", ".ssh/user_ca"):
+        assert (written / name).read_text(encoding="utf-8").startswith("$ANSIBLE_VAULT;")
+    for name in (".vault-password", ".ssh/user_ca", "group_vars/all/vault.yml"):
+        assert (written / name).stat().st_mode & 0o777 == 0o600
+    found = b"".join(fingerprints(written).values())
+    assert secrets["vault_backup_cipher_pass"].encode() not in found
+
+
+def test_the_authority_s_public_key_is_the_declared_one(written: Path, inventory: dict[str, Any]) -> None:
+    declared = inventory["_meta"]["hostvars"]["server"]["access_ca_public"]
+    assert declared == (written / ".ssh/user_ca.pub").read_text(encoding="utf-8").strip()
+
+
+def test_again_changes_nothing(written: Path) -> None:
+    before = fingerprints(written)
+    code, said = bootstrap(ANSWERS | {"contact": "other@provider.example"}, written.parent)
+    assert code == 0
+    assert "changed=0" in said
+    assert fingerprints(written) == before
+
+
+def test_a_lost_file_is_written_again_and_no_secret_with_it(written: Path) -> None:
+    before = fingerprints(written)
+    (written / "group_vars/all/access.yml").unlink()
+    code, said = bootstrap(ANSWERS, written.parent)
+    assert code == 0
+    assert "changed=1" in said
+    assert fingerprints(written) == before
+
+
+def test_check_mode_writes_nothing(tmp_path: Path) -> None:
+    code, said = bootstrap(ANSWERS, tmp_path, "--check")
+    assert code == 0
+    assert "changed=1" in said
+    assert not (tmp_path / "environment").exists()
+
+
+def test_all_wrong_answers_are_refused_at_once(tmp_path: Path) -> None:
+    wrong = ANSWERS | {
+        "domain": "platform provider.example",
+        "management": ["10.0.0.0/33"],
+        "region": "us-east-1",
+        "hosts": {"server": {"address": "somewhere"}, "other": {"address": "203.0.113.9"}},
+        "mail_relay": "mail",
+        "contcat": "x",
+        "people": [{"name": "jane", "email": "jane@provider.example", "ssh": "user"}],
+    }
+    del wrong["first_key"]
+    code, said = bootstrap(wrong, tmp_path, env="Example")
+    assert code == 2
+    assert not (tmp_path / "environment").exists()
+    for line in (
+        "env: Example is not allowed; lower-case letters, digits and dashes, not example",
+        "answers.contcat: unknown; did you mean contact?",
+        "answers.domain: platform provider.example is not allowed; a host name in lower case",
+        "answers.region: us-east-1 is not allowed; eu-central-1",
+        "answers.first_key: missing; the path of the private key that a new machine accepts",
+        "answers.mail_relay: mail is not allowed; HOST:PORT",
+        "answers.hosts.server.address: somewhere is not allowed; an IPv4 or IPv6 address",
+        "answers.hosts.other.groups: missing; a list of database, web",
+        "answers.management[0]: 10.0.0.0/33 is not allowed",
+        "answers.operator.name: joe is not allowed; a person of answers.people with ssh: admin",
+    ):
+        assert line in said
+
+
+def test_one_host_alone_is_an_environment(tmp_path: Path) -> None:
+    answers = ANSWERS | {"hosts": {"server": {"address": "203.0.113.10", "groups": ["database"]}}, "services": []}
+    assert bootstrap(answers, tmp_path)[0] == 0
+    environment = tmp_path / "environment"
+    command = ["ansible", "-i", str(environment), "all:vantage_visitor:backup_repository", "--list-hosts"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=dict(os.environ))
+    assert done.stdout.split()[-1] == "server"
+    assert "WARNING" not in done.stderr

@@ -1,0 +1,78 @@
+"""A declared service with its defaults, and what may not be said of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.art32.server.plugins.module_utils.declaration import (
+    DeclarationError,
+    check_services,
+    service,
+)
+
+PLATFORM: dict[str, Any] = {
+    "name": "platform",
+    "domain": "platform.example.test",
+    "source": {"wheel": "platform.whl"},
+    "application": {"wsgi": "platform_app.wsgi:application"},
+    "database": "platform",
+}
+A_DOMAIN = "a host name in lower case like platform.example.test, without blanks"
+A_SOURCE = "{wheel: PATH}, {package: NAME, version: VERSION} or {checkout: PATH}"
+
+
+def test_a_service_has_every_key() -> None:
+    found = service([PLATFORM], "platform")
+    assert found["socket"] == "/run/art32/platform.sock"
+    assert found["account_header"] == "X-Account"
+    assert found["health"] == "/healthz"
+    assert found["secrets"] == {}
+
+
+def test_an_unknown_service_is_refused_with_the_nearest() -> None:
+    with pytest.raises(DeclarationError, match=r"platfrom is not allowed; a name in services \(did you mean platform"):
+        service([PLATFORM], "platfrom")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"domain": "platform example.test"},
+            f"services[0].domain: platform example.test is not allowed; {A_DOMAIN}",
+        ),
+        ({"domain": "localhost"}, f"services[0].domain: localhost is not allowed; {A_DOMAIN}"),
+        (
+            {"application": {"wsgi": "nothing"}},
+            'services[0].application: {"wsgi": "nothing"} is not allowed; {asgi: module:name} or {wsgi: module:name}',
+        ),
+        ({"source": {"git": "x"}}, f'services[0].source: {{"git": "x"}} is not allowed; {A_SOURCE}'),
+        ({"source": {"package": "x"}}, "services[0].source.version: missing; a version"),
+        (
+            {"secrets": {"KEY": ["not-to-be-shown"]}},
+            "services[0].secrets: the value (hidden) is not allowed; a mapping of names to texts",
+        ),
+        ({"healt": "/"}, "services[0].healt: unknown; did you mean health?"),
+    ],
+)
+def test_refuses_impossible_services(change: dict[str, Any], message: str) -> None:
+    assert [str(problem) for problem in check_services([PLATFORM | change])] == [message]
+
+
+def test_refuses_two_services_on_one_socket() -> None:
+    second = PLATFORM | {"domain": "other.example.test", "database": "other"}
+    assert [str(problem) for problem in check_services([PLATFORM, second])] == [
+        (
+            "services[1].name: platform is not allowed;"
+            " services[0] has this socket /run/art32/platform.sock; every service has its own"
+        ),
+    ]
+
+
+@pytest.mark.parametrize("key", ["domain", "database"])
+def test_refuses_what_two_services_may_not_share(key: str) -> None:
+    second = {"name": "other", "domain": "other.example.test", "database": "other"} | {key: PLATFORM[key]}
+    assert [str(problem) for problem in check_services([PLATFORM, PLATFORM | second])] == [
+        f"services[1].{key}: {PLATFORM[key]} is not allowed; services[0] has this {key}; every service has its own",
+    ]
