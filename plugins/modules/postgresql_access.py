@@ -32,30 +32,19 @@ attributes:
     description: Shows what was and what is, without passwords.
     support: full
 options:
-  services:
+  databases:
     description: The services' databases.
     type: list
-    elements: dict
+    elements: str
     default: []
-    suboptions:
-      database:
-        description: Name of the database.
-        type: str
-        required: true
-      owner:
-        description: The role that owns it. Default is the database's name and V(_owner).
-        type: str
-      login:
-        description: The role with which the service logs in. Default is the database's name.
-        type: str
-      connection_limit:
-        description: Connections that the service may have.
-        type: int
-        default: 50
-      locale:
-        description: Locale of a database that is made. An existing one keeps its own.
-        type: str
-        default: C.UTF-8
+  connection_limit:
+    description: Connections that each service may have.
+    type: int
+    default: 50
+  locale:
+    description: Locale of a database that is made. An existing one keeps its own.
+    type: str
+    default: C.UTF-8
   people:
     description: Persons with a login of their own.
     type: list
@@ -73,13 +62,17 @@ options:
         type: str
         choices: [readonly, readwrite, admin]
         required: true
-      password:
-        description: The password, ASCII only.
+        aliases: [database]
+      email:
+        description: Taken as it stands in the declaration of people. The cluster has no use for it.
         type: str
-        required: true
       until:
         description: Last day, like V(2026-12-31), on which the server accepts the password.
         type: str
+  passwords:
+    description: Each person's password by name, ASCII only.
+    type: dict
+    default: {}
   undeclared:
     description:
       - What happens to what nobody declared.
@@ -107,10 +100,10 @@ author:
 EXAMPLES = r"""
 - name: Declare databases, roles and grants
   art32.server.postgresql_access:
-    services:
-      - {database: platform}
+    databases: [platform]
     people:
-      - {name: jane, role: readonly, password: "{{ vault_database_passwords.jane }}"}
+      - {name: jane, role: readonly}
+    passwords: "{{ vault_database_passwords }}"
 """
 
 RETURN = r"""
@@ -129,9 +122,14 @@ undeclared:
 """
 
 from datetime import date
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.art32.server.plugins.module_utils.postgresql_access.declaration import Declaration
+from ansible_collections.art32.server.plugins.module_utils.postgresql_access.declaration import (
+    Declaration,
+    Person,
+    Service,
+)
 from ansible_collections.art32.server.plugins.module_utils.postgresql_access.model import AccessError
 from ansible_collections.art32.server.plugins.module_utils.postgresql_access.server import (
     HAS_PSYCOPG,
@@ -140,22 +138,18 @@ from ansible_collections.art32.server.plugins.module_utils.postgresql_access.ser
     reconcile,
 )
 
-SERVICE = {
-    "database": {"type": "str", "required": True},
-    "owner": {"type": "str"},
-    "login": {"type": "str"},
-    "connection_limit": {"type": "int", "default": 50},
-    "locale": {"type": "str", "default": "C.UTF-8"},
-}
 PERSON = {
     "name": {"type": "str", "required": True},
-    "role": {"type": "str", "choices": ["readonly", "readwrite", "admin"], "required": True},
-    "password": {"type": "str", "required": True, "no_log": True},
+    "role": {"type": "str", "choices": ["readonly", "readwrite", "admin"], "required": True, "aliases": ["database"]},
+    "email": {"type": "str"},
     "until": {"type": "str"},
 }
 ARGUMENTS = {
-    "services": {"type": "list", "elements": "dict", "options": SERVICE, "default": []},
+    "databases": {"type": "list", "elements": "str", "default": []},
+    "connection_limit": {"type": "int", "default": 50},
+    "locale": {"type": "str", "default": "C.UTF-8"},
     "people": {"type": "list", "elements": "dict", "options": PERSON, "default": []},
+    "passwords": {"type": "dict", "no_log": True, "default": {}},
     "undeclared": {"type": "str", "choices": ["report", "remove"], "default": "report"},
     "socket": {"type": "path", "default": "/var/run/postgresql"},
     "port": {"type": "int", "default": 5432},
@@ -164,16 +158,27 @@ ARGUMENTS = {
 
 
 def declared(module: AnsibleModule) -> Declaration:
-    """What the task declares, names of roles and dates filled in."""
-    services = [
-        {**entry, "owner": entry["owner"] or f"{entry['database']}_owner", "login": entry["login"] or entry["database"]}
-        for entry in module.params["services"]
-    ]
-    people = [
-        {**entry, "until": date.fromisoformat(entry["until"]) if entry["until"] else None}
-        for entry in module.params["people"]
-    ]
-    return Declaration.of(services, people)
+    """What the task declares, with every person's password and last day."""
+    params = module.params
+    services = tuple(
+        Service(database=name, connection_limit=params["connection_limit"], locale=params["locale"])
+        for name in params["databases"]
+    )
+    return Declaration(
+        services=services, people=tuple(person(entry, params["passwords"]) for entry in params["people"])
+    )
+
+
+def person(entry: dict[str, Any], passwords: dict[str, str]) -> Person:
+    """One person of the declaration. Raises AccessError when something about them cannot be."""
+    name, until = entry["name"], entry["until"]
+    if not passwords.get(name):
+        raise AccessError(f"passwords.{name} is missing; every person with a login has a password")
+    try:
+        last_day = date.fromisoformat(until) if until else None
+    except ValueError:
+        raise AccessError(f"until of {name} is {until}; it has to be a date like 2026-12-31") from None
+    return Person(name=name, role=entry["role"], password=passwords[name], until=last_day)
 
 
 def apply(module: AnsibleModule) -> Outcome:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 from .model import PUBLIC, AccessError, Attributes, DefaultGrant, Fact, Grant, Membership, Object, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from datetime import date
 
 # Whoever is in this group was made by this module and is ended by it when no longer declared.
@@ -39,10 +38,18 @@ class Service:
     """A service's database: who owns it, who logs in, and the groups for people."""
 
     database: str
-    owner: str
-    login: str
     connection_limit: int = 50
     locale: str = "C.UTF-8"
+
+    @property
+    def owner(self) -> str:
+        """The role that owns the database and everything in it."""
+        return f"{self.database}_owner"
+
+    @property
+    def login(self) -> str:
+        """The role with which the service logs in."""
+        return self.database
 
     @property
     def readonly(self) -> str:
@@ -103,12 +110,20 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with a login of their own to every service's database."""
+    """Somebody with a login of their own to every service's database.
+
+    The password has to be ASCII; AccessError is raised when it is not.
+    """
 
     name: str
     role: Literal["readonly", "readwrite", "admin"]
     password: str = field(repr=False)
     until: date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a password that would need RFC 7613's preparation."""
+        if not self.password.isascii():
+            raise AccessError(f"the password of {self.name} has characters beyond ASCII")
 
     def wanted(self) -> WantedRole:
         """The person's role; the server itself refuses the password after the last day."""
@@ -164,11 +179,3 @@ class Declaration:
                 for group in person.groups(service)
             }
         return facts
-
-    @classmethod
-    def of(cls, services: Iterable[Mapping[str, object]], people: Iterable[Mapping[str, object]]) -> Declaration:
-        """Build it from a module's arguments, which have been checked for their types."""
-        return cls(
-            services=tuple(Service(**entry) for entry in services),  # type: ignore[arg-type]
-            people=tuple(Person(**entry) for entry in people),  # type: ignore[arg-type]
-        )

@@ -25,7 +25,7 @@ from .plan import Change, Cluster, Plan, StoredRole, fresh_cluster, fresh_databa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .declaration import Declaration
+    from .declaration import Declaration, Service
 
     Rows = list[tuple[Any, ...]]
 
@@ -152,24 +152,33 @@ def _pass(declaration: Declaration, target: Target, *, remove: bool, check: bool
         outcome.note(plan)
         if not check:
             carry_out(connection, plan)
-    for service in declaration.services:
-        made = not check or service.database in cluster.databases
-        with _connect(target, service.database) if made else _nowhere() as inside:
-            facts = fetch_database(inside) if inside else fresh_database()
-            plan = plan_database(service, facts, declared=declaration.roles(), remove=remove)
-            outcome.note(plan)
-            if inside:
-                strange = [*_rows(inside, STRANGE_OWNERS, service.owner), *_rows(inside, WAYS_OUT)]
-                outcome.undeclared += [f"{text} (database {service.database})" for (text,) in strange]
-            if inside and not check:
-                carry_out(inside, plan)
+        for service in declaration.services:
+            made = not check or service.database in cluster.databases
+            with _connect(target, service.database) if made else _nowhere() as inside:
+                outcome.note(_plan_inside(declaration, service, inside, remove=remove, check=check))
+        if not check:
+            drop(connection, plan.ended)
     return outcome
+
+
+def _plan_inside(
+    declaration: Declaration, service: Service, inside: psycopg.Connection[Any] | None, *, remove: bool, check: bool
+) -> Plan:
+    """Plan the inside of a service's database, and carry it out; no connection means that the database is not made."""
+    facts = fresh_database() if inside is None else fetch_database(inside)
+    plan = plan_database(service, facts, declared=declaration.roles(), remove=remove)
+    if inside is not None:
+        strange = [*_rows(inside, STRANGE_OWNERS, service.owner), *_rows(inside, WAYS_OUT)]
+        plan.undeclared += [f"{text} (database {service.database})" for (text,) in strange]
+        if not check:
+            carry_out(inside, plan)
+    return plan
 
 
 def _predict_fresh(declaration: Declaration, outcome: Outcome, *, remove: bool) -> None:
     outcome.note(plan_cluster(declaration, fresh_cluster(), remove=remove))
     for service in declaration.services:
-        outcome.note(plan_database(service, fresh_database(), declared=declaration.roles(), remove=remove))
+        outcome.note(_plan_inside(declaration, service, None, remove=remove, check=True))
 
 
 def fetch_cluster(connection: psycopg.Connection[Any]) -> Cluster:
@@ -221,15 +230,16 @@ def carry_out(connection: psycopg.Connection[Any], plan: Plan) -> None:
     with connection.transaction():
         _execute(connection, plan.roles)
     if plan.ended:
-        _end(connection, plan.ended)
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = any(%s)", [plan.ended]
+        )
     _execute(connection, plan.databases)
     with connection.transaction():
         _execute(connection, plan.rights)
 
 
-def _end(connection: psycopg.Connection[Any], roles: list[str]) -> None:
-    """End the roles' sessions, then the roles; one that owns something stays, without a login."""
-    connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = any(%s)", (roles,))
+def drop(connection: psycopg.Connection[Any], roles: Iterable[str]) -> None:
+    """Drop roles whose login has ended; one that owns something, or was granted something by others, stays."""
     for role in roles:
         try:
             connection.execute(f"DROP ROLE {identifier(role)}")
@@ -278,6 +288,7 @@ def _connect(target: Target, database: str) -> Iterator[psycopg.Connection[Any]]
                 options=OPTIONS,
                 application_name="art32.server.postgresql_access",
                 connect_timeout=10,
+                client_encoding="UTF8",
                 autocommit=True,
             )
         except psycopg.OperationalError as error:

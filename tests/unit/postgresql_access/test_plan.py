@@ -33,7 +33,7 @@ from ansible_collections.art32.server.plugins.module_utils.postgresql_access.pla
 )
 from ansible_collections.art32.server.plugins.module_utils.postgresql_access.scram import make_verifier
 
-SERVICE = Service(database="shop", owner="shop_owner", login="shop")
+SERVICE = Service(database="shop")
 JANE = Person(name="jane", role="readonly", password="of-jane")  # noqa: S106 - made up
 DECLARED = Declaration(services=(SERVICE,), people=(JANE,))
 DATABASE = Object(kind="database", path=("shop",))
@@ -212,6 +212,11 @@ def test_a_fresh_database_is_taken_from_everybody() -> None:
 def test_a_name_with_two_purposes_is_refused(name: str) -> None:
     with pytest.raises(AccessError, match=name):
         Declaration(services=(SERVICE,), people=(replace(JANE, name=name),))
+
+
+def test_a_password_beyond_ascii_is_refused() -> None:
+    with pytest.raises(AccessError, match="password of jane"):
+        replace(JANE, password="straße")  # noqa: S106
 
 
 def test_names_and_texts_are_quoted() -> None:
