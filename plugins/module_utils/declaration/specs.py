@@ -89,7 +89,8 @@ def check_unknown(names: Iterable[str], specs: Iterable[Spec]) -> list[Problem]:
         if owner is None:
             continue
         meant = nearest(name, known)
-        hint = f"did you mean {meant}?" if meant else f"known are {', '.join(sorted(owner.known))}"
+        own = sorted(known_name for known_name in owner.known if known_name.startswith(owner.prefix))
+        hint = f"did you mean {meant}?" if meant else f"known are {', '.join(own)}"
         problems.append(Problem(variable=name, kind="unknown", allowed=hint))
     return problems
 
@@ -108,7 +109,7 @@ def says(option: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
         return f"a list of {said}" if option.get("type") == "list" else said
     kind = option.get("type", "str")
     said = FORMATS[limits["format"]].says(None) if "format" in limits else TYPES[kind].says(None)
-    if limits.get("not_empty"):
+    if limits.get("not_empty") and "format" not in limits:
         said = f"{said}, not empty"
     if limits.get("elements") and kind == "list":
         said = f"{said}, each {says({'type': option.get('elements', 'str')}, limits['elements'])}"
