@@ -84,8 +84,9 @@ def test_a_typo_is_told_with_the_nearest_name() -> None:
         "other_name",
         "ansible_host",
     ]
+    known = ", ".join(sorted(name for name in OPTIONS if name.startswith("backup_")))
     assert [str(problem) for problem in check_unknown(names, [sshd, BACKUP])] == [
         "backup_retention: unknown; did you mean backup_retention_days?",
-        f"backup_zzzzzzzzzzzz: unknown; known are {', '.join(sorted(name for name in OPTIONS if name.startswith('backup_')))}",
+        f"backup_zzzzzzzzzzzz: unknown; known are {known}",
         "sshd_trusted_user_ca_key: unknown; did you mean sshd_trusted_user_ca_keys?",
     ]
