@@ -1,9 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Certificates for people: made by ssh-keygen on the controller, used while they last."""
+"""Certificates for people and machines: made by ssh-keygen on the controller, used while they last."""
 
 from __future__ import annotations
 
-__all__ = ["AccessError", "Authority", "Grant", "authority", "issue", "remaining"]
+__all__ = ["AccessError", "Authority", "Grant", "Request", "authority", "certify", "good_for", "issue", "remaining"]
 
 import base64
 import fcntl
@@ -54,6 +54,22 @@ class Grant:
         return f"{self.person}@{self.environment} {self.reason}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a certificate says: its key id, whom it may log in as, how long, and ssh-keygen's -O options."""
+
+    identity: str
+    principals: tuple[str, ...]
+    validity: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def critical(self) -> dict[bytes, bytes]:
+        """The options that a server has to respect, as they stand in the certificate."""
+        pairs = (option.partition("=") for option in self.options if "=" in option)
+        return {name.encode(): value.encode() for name, _, value in pairs}
+
+
 def authority(private: str, public: str) -> Authority:
     """The authority that `access_ca` and `access_ca_public` declare.
 
@@ -75,16 +91,31 @@ def fingerprint(public: str) -> str:
 
 def remaining(key: Path, *, person: str, ca_public: str, now: datetime) -> timedelta:
     """How long the certificate beside a private key is still good; zero when there is none for this person and CA."""
-    public, certificate = key.with_name(f"{key.name}.pub"), certificate_of(key)
     try:
-        found = load_ssh_public_identity(certificate.read_bytes())
-        own = public.read_text(encoding="utf-8")
+        certificate = certificate_of(key).read_text(encoding="utf-8")
+        own = key.with_name(f"{key.name}.pub").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return timedelta()
-    if not isinstance(found, SSHCertificate) or found.valid_principals != [person.encode()]:
+    request = Request(identity="", principals=(person,), validity="")
+    return good_for(certificate, own, request, ca_public=ca_public, now=now)
+
+
+def good_for(certificate: str, public: str, request: Request, *, ca_public: str, now: datetime) -> timedelta:
+    """How long a certificate line still is what was requested; zero when it says something else or is none.
+
+    Its key, CA, principals and critical options are compared, its key id is not.
+    """
+    try:
+        found = load_ssh_public_identity(certificate.encode())
+    except ValueError:
+        return timedelta()
+    if not isinstance(found, SSHCertificate):
         return timedelta()
     made_by, made_for = (ssh.serialize_ssh_public_key(part) for part in (found.signature_key(), found.public_key()))
-    if made_by.split()[1].decode() != ca_public.split()[1] or made_for.split()[1].decode() != own.split()[1]:
+    found_keys = [line.decode().split()[1:2] for line in (made_by, made_for)]
+    same_keys = found_keys == [line.split()[1:2] for line in (ca_public, public)]
+    principals = tuple(name.decode() for name in found.valid_principals)
+    if not same_keys or principals != request.principals or found.critical_options != request.critical:
         return timedelta()
     return max(datetime.fromtimestamp(found.valid_before, tz=UTC) - now, timedelta())
 
@@ -112,23 +143,38 @@ def certificate_of(key: Path) -> Path:
     return key.with_name(f"{key.name}-cert.pub")
 
 
-def sign_command(grant: Grant, signer: Authority, public: Path, ca_public: Path, serial: int) -> list[str]:
+def certify(public: str, request: Request, signer: Authority) -> str:
+    """The certificate line for a public key line.
+
+    Raises AccessError with ssh-keygen's own message, or when the authority's two keys do not belong together.
+    """
+    with tempfile.TemporaryDirectory(prefix="art32-access-") as scratch:
+        ca_public, key = Path(scratch) / "ca.pub", Path(scratch) / "key"
+        ca_public.write_text(f"{signer.public}\n", encoding="utf-8")
+        key.with_suffix(".pub").write_text(f"{public}\n", encoding="utf-8")
+        _run(sign_command(request, signer, key.with_suffix(".pub"), ca_public))
+        certificate = certificate_of(key).read_text(encoding="utf-8").strip()
+    if not good_for(certificate, public, request, ca_public=signer.public, now=datetime.now(tz=UTC)):
+        raise AccessError("The key of access_ca is not the one of access_ca_public; the hosts would not trust it")
+    return certificate
+
+
+def sign_command(request: Request, signer: Authority, public: Path, ca_public: Path) -> list[str]:
     """ssh-keygen's arguments for a certificate, which it writes beside the public key."""
     keys = ["-s", str(signer.private)] if signer.private else ["-U", "-s", str(ca_public)]
-    limits = ["-V", f"{BACKDATE}:{VALIDITY}", "-z", str(serial), "-O", "clear", "-O", "permit-pty"]
-    return ["ssh-keygen", "-q", *keys, "-I", grant.identity, "-n", grant.person, *limits, str(public)]
+    serial = int(datetime.now(tz=UTC).timestamp() * 1000)
+    limits = ["-V", f"{BACKDATE}:{request.validity}", "-z", str(serial), "-O", "clear"]
+    options = [word for option in request.options for word in ("-O", option)]
+    names = ["-I", request.identity, "-n", ",".join(request.principals)]
+    return ["ssh-keygen", "-q", *keys, *names, *limits, *options, str(public)]
 
 
 def _sign(key: Path, grant: Grant, signer: Authority) -> None:
-    with tempfile.TemporaryDirectory(dir=key.parent) as scratch:
-        ca_public, public = Path(scratch) / "ca.pub", Path(scratch) / "key.pub"
-        ca_public.write_text(f"{signer.public}\n", encoding="utf-8")
-        public.write_bytes(key.with_name(f"{key.name}.pub").read_bytes())
-        serial = int(datetime.now(tz=UTC).timestamp() * 1000)
-        _run(sign_command(grant, signer, public, ca_public, serial))
-        certificate_of(public.with_suffix("")).replace(certificate_of(key))
-    if not remaining(key, person=grant.person, ca_public=signer.public, now=datetime.now(tz=UTC)):
-        raise AccessError("The key of access_ca is not the one of access_ca_public; the hosts would not trust it")
+    public = key.with_name(f"{key.name}.pub").read_text(encoding="utf-8").strip()
+    request = Request(identity=grant.identity, principals=(grant.person,), validity=VALIDITY, options=("permit-pty",))
+    partial = key.with_name(f"{key.name}-cert.partial")
+    partial.write_text(f"{certify(public, request, signer)}\n", encoding="utf-8")
+    partial.replace(certificate_of(key))
 
 
 def _run(command: list[str]) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COMMAND", "UnsupportedHostError", "parse"]
+__all__ = ["COMMAND", "IDENTITIES", "UnsupportedHostError", "parse"]
 
 import shlex
 from typing import Any
@@ -11,10 +11,15 @@ from typing import Any
 SUPPORTED = {"12": "bookworm", "13": "trixie"}
 KIB_PER_MIB = 1024
 
+# The public half of what a host identifies itself with to other hosts: keys, and their certificates.
+IDENTITIES = "/etc/art32/identities"
+IDENTITY = "ART32_IDENTITY "
+
 COMMAND = (
     "cat /etc/os-release && echo ART32_HOSTNAME=$(uname -n) && echo ART32_CPUS=$(getconf _NPROCESSORS_ONLN)"
     " && echo ART32_MEMORY=$(grep MemTotal: /proc/meminfo | tr -dc 0-9)"
     " && echo ART32_PYTHON=$(/usr/bin/python3 --version | cut -d' ' -f2)"
+    f' && for f in {IDENTITIES}/*.pub; do [ ! -r "$f" ] || echo "{IDENTITY}$(basename "$f") $(cat "$f")"; done'
 )
 
 
@@ -27,7 +32,8 @@ def parse(answer: str) -> dict[str, Any]:
 
     Raises UnsupportedHostError when the host is no supported Debian, or has no Python.
     """
-    values = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+    identities = [line.removeprefix(IDENTITY) for line in answer.splitlines() if line.startswith(IDENTITY)]
+    values = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line and not line.startswith(IDENTITY))
     text = {name: "".join(shlex.split(value)) if name != "PRETTY_NAME" else value for name, value in values.items()}
     if text.get("ID") != "debian" or text.get("VERSION_ID") not in SUPPORTED:
         supported = " or ".join(f"Debian {number} ({name})" for number, name in SUPPORTED.items())
@@ -42,4 +48,5 @@ def parse(answer: str) -> dict[str, Any]:
         "ansible_processor_vcpus": int(text["ART32_CPUS"]),
         "ansible_memtotal_mb": int(text["ART32_MEMORY"]) // KIB_PER_MIB,
         "ansible_python_version": text["ART32_PYTHON"],
+        "ansible_art32_identities": dict(line.split(" ", 1) for line in identities if " " in line),
     }
