@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.art32.server.plugins.module_utils import declaration
+
+from plugins.module_utils import declaration
 
 MANAGEMENT, VISITOR = "vantage_management", "vantage_visitor"
 PROJECT = Path(__file__).parent.parent

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from .environment import Environment
+    from .ssh import Login
 
 REMOTE = Path(__file__).parent / "remote"
 COMMAND_SECONDS = 30
@@ -45,6 +46,12 @@ class Lab:
             self._machines[host] = Machine(host, self)
         return self._machines[host]
 
+    def declared(self, name: str, **values: object) -> Evidence:
+        """Keep what the environment declares as evidence of a check that rests on it."""
+        text = json.dumps(values, indent=1, default=str)
+        kept = self.store.keep(host="declaration", name=name, command="ansible-inventory --list", rc=0, stdout=text)
+        return self.store.use(kept)
+
     def collect(self, hosts: Iterable[str]) -> None:
         """Ask several hosts at once for all that the checks will want to know."""
         with ThreadPoolExecutor(8) as pool:
@@ -64,6 +71,11 @@ class Machine(Host):
         self.backend.set_host(self)
         self._unreachable = ""
         self._collected = False
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> Any:  # noqa: ANN401 - testinfra's own types
+        """Run a command as testinfra does, over the login that works."""
+        self.lab.connections.login(self.name)
+        return super().run(command, *args, **kwargs)
 
     @property
     def addresses(self) -> list[str]:
@@ -107,6 +119,15 @@ class Machine(Host):
         answers = self._run_remote("collect.py", dict(commands), COMMAND_SECONDS, COMMANDS_AT_ONCE)
         keep = partial(self.lab.store.keep, host=self.name)
         return {name: keep(name=name, command=command, **answers[name]) for name, command in commands.items()}
+
+    def attempt(self, name: str, login: Login, **options: str) -> Evidence:
+        """Try a login from the controller that shares nothing with the session; what ssh told is kept."""
+        told = self.lab.connections.attempt(self.name, login, **options)
+        command = f"ssh {login.user}@{self.name} true"
+        kept = self.lab.store.keep(
+            host=self.name, name=name, command=command, rc=told.returncode, stdout=told.stderr, stderr=told.stderr
+        )
+        return self.lab.store.use(kept)
 
     def try_ports(self, name: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
         """What a TCP connection from here to each address and port meets: open, refused, silent, ..."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_user", "for_host", "sql"]
+__all__ = ["SSHD_LOG", "as_user", "for_host", "sql"]
 
 import shlex
 from pathlib import Path
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 SQL = Path(__file__).parent / "sql"
 
+SSHD_LOG = "journalctl -q --no-pager -o short-iso --since={} -t sshd -t sshd-session"
+
 EVERY_HOST = {
     "rules-ipv4": "iptables-save -t filter",
     "rules-ipv6": "ip6tables-save -t filter",
     "listening": "ss -H -ltun",
     "sshd-effective": "sshd -T",
-    "own-login": (
-        "set -- $SSH_CONNECTION; "
-        'journalctl -q --no-pager -o short-iso --since=-2h -t sshd -t sshd-session | grep -F " port $2 " | grep Accepted'
-    ),
+    "own-login": "set -- $SSH_CONNECTION; " + SSHD_LOG.format("-2h") + ' | grep -F " port $2 " | grep Accepted',
+    "ssh-authorities": "cat $(sshd -T | awk '$1 == \"trustedusercakeys\" { print $2 }')",
     "accounts": "getent passwd",
     "groups": "getent group",
     # The kind of each password, never the hash.

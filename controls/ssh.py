@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Connections", "Login", "Unreachable"]
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -16,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plugins.module_utils import access
+
+from . import certificates
 from .evidence import NotAssessedError
 
 if TYPE_CHECKING:
@@ -67,13 +69,14 @@ class Connections:
         self.directory = Path(tempfile.mkdtemp(prefix="art32-", dir="/tmp"))
         self.config = self.directory / "config"
         self._logins: dict[str, Login] = {}
+        self._certificate: list[Login] | None = None
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.config.write_text(f"Include {self.directory}/*.host\n{SHARED.format(directory=self.directory)}")
         for host in environment.hostvars:
             self._write(host, self.candidates(host)[0])
 
     def candidates(self, host: str) -> list[Login]:
-        """The logins that may work: the user declared for the host, the person's certificate, the cloud's first user."""
+        """The logins that may work: the host's declared user, the person's certificate, the cloud's first user."""
         return [*self._declared_login(host), *self._certificate_login(), *self._first_login()] or [Login(user="root")]
 
     def login(self, host: str) -> Login:
@@ -113,6 +116,15 @@ class Connections:
             self._ssh(["-O", "cancel", *forward])
             path.unlink(missing_ok=True)
 
+    def attempt(self, host: str, login: Login, **options: str) -> subprocess.CompletedProcess[str]:
+        """Try a login of its own, shared with nothing; ssh's exit status and its own words."""
+        path = self.directory / f"{host}.attempt"
+        shared = {"ControlMaster": "no", "ControlPath": "none", "LogLevel": "INFO", **options}
+        lines = [*self._stanza(host, login), *(f"  {name} {value}" for name, value in shared.items())]
+        path.write_text("\n".join([*lines, SHARED.format(directory=self.directory)]))
+        command = ["ssh", "-F", str(path), host, "true"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+
     def close(self) -> None:
         """End every session and remove the configuration."""
         for host in self._logins:
@@ -139,13 +151,15 @@ class Connections:
             return subprocess.CompletedProcess(command, REFUSED, "", f"no answer after {timeout:g} s")
 
     def _write(self, host: str, login: Login) -> None:
+        (self.directory / f"{host}.host").write_text("\n".join([*self._stanza(host, login), ""]))
+
+    def _stanza(self, host: str, login: Login) -> list[str]:
         variables = {
             "HostName": self.environment.get("ansible_host", host, host=host),
             "Port": self.environment.get("ansible_port", "", host=host),
         }
         options = {**variables, **login.options(), **self._declared_options(host)}
-        lines = [f"  {name} {value}" for name, value in options.items() if value]
-        (self.directory / f"{host}.host").write_text("\n".join([f"Host {host}", *lines, ""]))
+        return [f"Host {host}", *(f"  {name} {value}" for name, value in options.items() if value)]
 
     def _declared_options(self, host: str) -> dict[str, str]:
         """The `-o` options among Ansible's own SSH arguments."""
@@ -162,10 +176,13 @@ class Connections:
         return [Login(user=user, key=Path(key) if key else None)] if user else []
 
     def _certificate_login(self) -> list[Login]:
-        person = os.environ.get("ART32_PERSON") or self.environment.get("access_person", "")
-        key = self.environment.directory / ".access" / person
-        certificate = key.with_name(f"{key.name}-cert.pub")
-        return [Login(user=person, key=key, certificate=certificate)] if person and certificate.exists() else []
+        if self._certificate is None:
+            try:
+                key = certificates.issue(self.environment, self.environment.directory / ".access", "audit")
+                self._certificate = [Login(user=key.name, key=key, certificate=access.certificate_of(key))]
+            except NotAssessedError:
+                self._certificate = []
+        return self._certificate
 
     def _first_login(self) -> list[Login]:
         user, key = self.environment.get("access_first_user", ""), self.environment.get("access_first_key", "")

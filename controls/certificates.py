@@ -1,0 +1,62 @@
+"""The certificate that the audit logs in with: the person's own, made anew when it is about to end."""
+
+from __future__ import annotations
+
+__all__ = ["issue", "person"]
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plugins.module_utils import access
+
+from .environment import PROJECT
+from .evidence import NotAssessedError
+
+if TYPE_CHECKING:
+    from .environment import Environment
+
+VAULTED = b"$ANSIBLE_VAULT"
+
+
+def person(environment: Environment) -> str:
+    """Who runs the audit; empty when the environment does not say."""
+    return str(os.environ.get("ART32_PERSON") or environment.get("access_person", ""))
+
+
+def issue(environment: Environment, directory: Path, reason: str) -> Path:
+    """The person's private key in a directory, with a certificate beside it that lasts.
+
+    Raises NotAssessedError when the environment's authority cannot sign here.
+    """
+    name, private = person(environment), str(environment.get("access_ca", ""))
+    if not name or not private:
+        raise NotAssessedError("the environment declares no certificate authority (access_ca, access_person)")
+    grant = access.Grant(person=name, environment=environment.name, reason=reason)
+    with tempfile.TemporaryDirectory(prefix="art32-") as scratch:
+        try:
+            signer = access.authority(_plain(environment, private, Path(scratch)), environment.get("access_ca_public"))
+            return access.issue(directory, grant, signer)
+        except (access.AccessError, OSError) as error:
+            raise NotAssessedError(f"no certificate can be made for {name}: {error}") from error
+
+
+def _plain(environment: Environment, declared: str, scratch: Path) -> str:
+    """The authority's key as ssh-keygen can read it: a vaulted file is decrypted beside nothing else."""
+    path = Path(declared).expanduser()
+    if declared.startswith(access.AGENT) or not path.read_bytes().startswith(VAULTED):
+        return declared
+    plain = scratch / "authority"
+    plain.touch(mode=0o600)
+    command = ["ansible-vault", "decrypt", "--output", str(plain), str(path)]
+    settings = {
+        "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+        **os.environ,
+        "ANSIBLE_INVENTORY": str(environment.directory),
+    }
+    told = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    if told.returncode != 0:
+        raise NotAssessedError(f"access_ca cannot be decrypted: {told.stderr.strip()}")
+    return str(plain)

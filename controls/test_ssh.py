@@ -1,0 +1,109 @@
+"""SSH-1: a certificate opens the door, and nothing else does."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plugins.module_utils import access
+
+from . import certificates
+from .judges import sshd
+from .marks import control, not_assessed
+from .sources import SSHD_LOG
+from .ssh import Login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .environment import Environment
+    from .machine import Machine
+
+
+@pytest.fixture(scope="session")
+def bare_key(declaration: Environment) -> Iterator[Path]:
+    """The key of the person who audits, where ssh finds no certificate beside it."""
+    own = declaration.directory / ".access" / certificates.person(declaration)
+    if not own.exists():
+        not_assessed(f"{own} is missing; the audit's own login makes it")
+    with tempfile.TemporaryDirectory(prefix="art32-") as scratch:
+        key = Path(scratch, "key")
+        shutil.copy(own, key)
+        shutil.copy(own.with_name(f"{own.name}.pub"), key.with_suffix(".pub"))
+        yield key
+
+
+@control("SSH-1")
+def test_effective_settings_accept_certificates_only(managed: Machine) -> None:
+    found = sshd.weaknesses(sshd.effective(managed.observed("sshd-effective").text))
+    assert not found, f"The SSH server is open to more than certificates: {', '.join(found)}."
+
+
+@control("SSH-1")
+def test_trusted_authorities_equal_the_declaration(managed: Machine) -> None:
+    trusted = keys(managed.observed("ssh-authorities").text)
+    declared = keys("\n".join(managed.variable("sshd_trusted_user_ca_keys", [])))
+    assert not trusted - declared, f"An authority is trusted that is not declared: {', '.join(trusted - declared)}."
+    assert not declared - trusted, f"A declared authority is not trusted: {', '.join(declared - trusted)}."
+
+
+@control("SSH-1")
+def test_certificate_gets_in(managed: Machine) -> None:
+    login = managed.observed("own-login")
+    found = sshd.accepted(login.stdout)
+    assert found, f"The audit itself got in without a certificate: {login.stdout.strip() or 'no line in the log'}"
+    own = {access.fingerprint(line) for line in managed.variable("sshd_trusted_user_ca_keys", [])}
+    assert found[1] in own, f"The certificate's authority {found[1]} is not in sshd_trusted_user_ca_keys."
+
+
+@control("SSH-1")
+def test_same_key_without_certificate_is_refused(managed: Machine, bare_key: Path) -> None:
+    person = certificates.person(managed.lab.environment)
+    told = managed.attempt("login-with-bare-key", Login(user=person, key=bare_key))
+    assert told.rc != 0, f"The bare key of {person} got in."
+    if not sshd.offered(told.stdout):
+        not_assessed(f"the attempt ended otherwise than refused: {told.stdout.strip()}")
+    own = access.fingerprint(bare_key.with_suffix(".pub").read_text(encoding="utf-8"))
+    log = managed.fetch("log-of-bare-key", f"{SSHD_LOG.format('-5min')} | grep -F {own}")
+    assert sshd.refusal(log.stdout, own), f"The server's log does not say that it refused the key {own}."
+
+
+@control("SSH-1")
+def test_password_is_not_even_asked_for(managed: Machine) -> None:
+    login = Login(user=managed.variable("access_person", "root"))
+    told = managed.attempt(
+        "login-with-password",
+        login,
+        PubkeyAuthentication="no",
+        PreferredAuthentications="password,keyboard-interactive",
+    )
+    assert told.rc != 0, "A login without any credential succeeded."
+    ways = sshd.offered(told.stdout)
+    if not ways:
+        not_assessed(f"the attempt ended otherwise than refused: {told.stdout.strip()}")
+    assert ways == {"publickey"}, (
+        f"The server offers more than certificates: {', '.join(sorted(ways - {'publickey'}))}."
+    )
+
+
+@control("SSH-1", kind="exercise")
+def test_fresh_certificate_gets_in(managed: Machine, declaration: Environment, tmp_path: Path) -> None:
+    key = certificates.issue(declaration, tmp_path, "audit of SSH-1")
+    person, ca_public = certificates.person(declaration), declaration.get("access_ca_public")
+    left = access.remaining(key, person=person, ca_public=ca_public, now=datetime.now(tz=UTC))
+    assert left, f"No certificate could be made for {person}."
+    told = managed.attempt(
+        "login-with-fresh-certificate", Login(user=person, key=key, certificate=access.certificate_of(key))
+    )
+    assert told.rc == 0, f"A fresh certificate of {person} is refused: {told.stdout.strip()}"
+
+
+def keys(lines: str) -> set[str]:
+    """The fingerprints of public key lines, without comments and empty ones."""
+    stripped = [line.strip() for line in lines.splitlines()]
+    return {access.fingerprint(line) for line in stripped if line and not line.startswith("#")}

@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run every check of the catalogue against an environment and keep the evidence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+COLLECTION = Path(__file__).resolve().parents[2]
+STAMP = "%Y%m%dT%H%M%SZ"
+QUIET = ("-q", "--tb=no", "--no-header", "--no-summary", "-p", "no:cacheprovider")
+WIDEST_REASON = 100
+SPEC = {
+    "environment": {"type": "path", "required": True},
+    "directory": {"type": "path", "required": True},
+    "kinds": {"type": "str", "choices": ["observe", "all"], "default": "observe"},
+}
+
+
+class ActionModule(ActionBase):
+    """The checks connect by themselves; Ansible's own connection is not used."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return where the report is and what is open; fail when something is."""
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
+        bundle = Path(arguments["directory"]) / datetime.now(tz=UTC).strftime(STAMP)
+        told = run_checks(Path(arguments["environment"]), bundle, arguments["kinds"])
+        if not (bundle / "report.json").exists():
+            raise AnsibleActionFail(f"The checks did not run:\n{told.stdout}{told.stderr}")
+        point_latest_to(bundle)
+        report, missing = read(bundle / "report.json"), read(bundle / "open.json")
+        Display().display("\n".join(["", *table(report["controls"]), "", str(bundle / "report.html"), ""]))
+        said = f"{len(missing)} points are open" if missing else "Every promise is kept, or its exception is declared"
+        return {
+            "changed": False,
+            "failed": bool(missing),
+            "msg": f"{said}: {bundle / 'report.html'}",
+            "open": missing,
+            "directory": str(bundle),
+        }
+
+
+def run_checks(environment: Path, bundle: Path, kinds: str) -> subprocess.CompletedProcess[str]:
+    """Let pytest run the checks and write the bundle."""
+    options = [f"--environment={environment.resolve()}", f"--evidence={bundle.resolve()}", f"--kinds={kinds}"]
+    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", *QUIET, *options, str(COLLECTION / "controls")]
+    return subprocess.run(command, cwd=COLLECTION, capture_output=True, text=True, check=False)
+
+
+def point_latest_to(bundle: Path) -> None:
+    """Let `latest` be this bundle, without a moment in which there is none."""
+    fresh = bundle.parent / f".latest-{bundle.name}"
+    fresh.symlink_to(bundle.name)
+    fresh.replace(bundle.parent / "latest")
+
+
+def table(controls: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line for each control and host."""
+    rows = [(entry["id"], entry["host"] or "-", entry["status"], shorten(entry["reason"])) for entry in controls]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [line(row, widths) for row in rows]
+
+
+def line(row: Sequence[str], widths: Sequence[int]) -> str:
+    """A row with its columns aligned."""
+    return "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+
+
+def shorten(reason: str) -> str:
+    """As much of a reason as stands on a terminal's line."""
+    return reason if len(reason) <= WIDEST_REASON else f"{reason[:WIDEST_REASON]}..."
+
+
+def read(path: Path) -> Any:  # noqa: ANN401 - as the file has it
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
