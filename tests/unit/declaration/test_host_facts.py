@@ -29,7 +29,13 @@ def test_facts_have_ansibles_names() -> None:
         "ansible_processor_vcpus": 2,
         "ansible_memtotal_mb": 2048,
         "ansible_python_version": "3.13.5",
+        "ansible_art32_identities": {},
     }
+
+
+def test_public_keys_of_a_host_are_read_by_their_files() -> None:
+    answer = f"{TRIXIE}ART32_IDENTITY backup.pub ssh-ed25519 AAAA= backup\n"
+    assert parse(answer)["ansible_art32_identities"] == {"backup.pub": "ssh-ed25519 AAAA= backup"}
 
 
 def test_another_system_is_refused_by_its_name() -> None:
