@@ -1,0 +1,87 @@
+"""The whole site as an operator, a visitor and an auditor meet it; run once after the first converge, once after a reboot."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from controls.machine import Machine
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = {22, 80, 443}
+TROUBLE = re.compile(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def environment(pytestconfig: pytest.Config) -> Path:
+    return Path(pytestconfig.getoption("environment")).resolve()
+
+
+def playbook(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook as an operator would, with every warning and deprecation shown."""
+    shown = {"ANSIBLE_DEPRECATION_WARNINGS": "true", "ANSIBLE_SYSTEM_WARNINGS": "true", "ANSIBLE_NOCOLOR": "true"}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+    return subprocess.run(
+        ["ansible-playbook", "-i", str(environment), *arguments],
+        cwd=ROOT,
+        env={**ours, **shown},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def open_ports(vantage: Machine, address: str) -> set[int]:
+    """Every TCP port that answers, of all 65535, at one address."""
+    family = "-6" if ":" in address else "-4"
+    scan = f"nmap {family} -p- -Pn -n -sT -T4 --min-rate 4000 --max-retries 2 -oG - {address}"
+    said = vantage.run(scan)
+    assert said.rc == 0, said.stderr
+    return {int(port) for port in re.findall(r"(\d+)/open/tcp", said.stdout)}
+
+
+def test_the_audit_finds_every_promise_kept(environment: Path, tmp_path: Path) -> None:
+    done = playbook(environment, "playbooks/audit.yml", "-e", "audit_kinds=all", "-e", f"audit_directory={tmp_path}")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    report: dict[str, Any] = json.loads((tmp_path / "latest" / "report.json").read_text(encoding="utf-8"))
+    open_questions = {
+        (control["id"], check["name"])
+        for control in report["controls"]
+        for check in control["checks"]
+        if check["status"] != "met"
+    }
+    unproved = {name for name, _ in open_questions}
+    assert unproved == {"LOC-1", "NET-1", "NET-2"}
+    assert all("security group" in name for control, name in open_questions if control.startswith("NET"))
+    assert (tmp_path / "latest" / "report.html").stat().st_size < 300_000
+    assert (tmp_path / "latest" / "annex.md").is_file()
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+def test_a_visitor_meets_exactly_the_public_ports(server: Machine, visitor: Machine, family: int) -> None:
+    assert open_ports(visitor, server.addresses[family]) == PUBLIC
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+def test_the_management_meets_the_database_too(server: Machine, management: Machine, family: int) -> None:
+    assert open_ports(management, server.addresses[family]) == PUBLIC | {5432}
+
+
+def test_another_run_changes_nothing_and_says_nothing(environment: Path) -> None:
+    done = playbook(environment, "site.yml")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}, done.stdout[-6000:]
+    assert not TROUBLE.search(done.stdout + done.stderr), done.stdout + done.stderr
+
+
+def test_a_check_with_diff_predicts_nothing(environment: Path) -> None:
+    done = playbook(environment, "site.yml", "--check", "--diff")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}, done.stdout[-6000:]
