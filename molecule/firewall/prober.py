@@ -36,24 +36,25 @@ def knock(targets: list[tuple[str, int]], seconds: float) -> dict[str, dict[str,
         now = time.monotonic()
         if now >= following and following < begun + seconds:
             for target in targets:
-                waiting.register(begin(*target), selectors.EVENT_WRITE, (target, now))
+                probe = begin(*target)
+                waiting.register(probe, selectors.EVENT_WRITE, (target, now, probe))
             following += EVERY
         for key, _ in waiting.select(timeout=max(0.0, min(following - time.monotonic(), EVERY))):
-            target, since = key.data
-            failed = key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            target, since, probe = key.data
+            failed = probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             results[target]["refused" if failed else "accepted"] += 1
             if not failed:
                 results[target]["longest"] = max(results[target]["longest"], round(time.monotonic() - since, 3))
-            waiting.unregister(key.fileobj)
-            key.fileobj.close()
+            waiting.unregister(probe)
+            probe.close()
         for key in list(waiting.get_map().values()):
             if key.data[1] < time.monotonic() - LIMIT:
                 results[key.data[0]]["silent"] += 1
-                waiting.unregister(key.fileobj)
-                key.fileobj.close()
+                waiting.unregister(key.data[2])
+                key.data[2].close()
     return {f"{address} {port}": dict(counts) for (address, port), counts in results.items()}
 
 
 if __name__ == "__main__":
     asked = [argument.rsplit(":", 1) for argument in sys.argv[2:]]
-    print(json.dumps(knock([(address, int(port)) for address, port in asked], float(sys.argv[1]))))
+    sys.stdout.write(json.dumps(knock([(address, int(port)) for address, port in asked], float(sys.argv[1]))))
