@@ -133,16 +133,19 @@ class Machine(Host):
         """What a TCP connection from here to each address and port meets: open, refused, silent, ..."""
         found = self._run_remote("probe.py", targets, PORT_SECONDS)
         text = "".join(f"{address} {port} {outcome}\n" for address, port, outcome in found)
-        kept = self.lab.store.keep(host=self.name, name=name, command="TCP connect", rc=0, stdout=text)
-        self.lab.store.use(kept)
+        self.keep(name, "TCP connect", text)
         return {(address, port): outcome for address, port, outcome in found}
 
     def can_connect(self, address: str, port: int) -> bool:
         """Whether a TCP port answers a connection from here."""
         return self._run_remote("probe.py", [(address, port)], PORT_SECONDS)[0][2] == "open"  # type: ignore[no-any-return]
 
-    def tunnel(self, address: str, port: int) -> AbstractContextManager[Path]:
-        """A local socket whose connections leave from this host."""
+    def keep(self, name: str, command: str, text: str) -> Evidence:
+        """Keep what was seen from this host as evidence of the running check."""
+        return self.lab.store.use(self.lab.store.keep(host=self.name, name=name, command=command, rc=0, stdout=text))
+
+    def tunnel(self, address: str, port: int) -> AbstractContextManager[int]:
+        """A local port whose connections leave from this host."""
         return self.lab.connections.tunnel(self.name, address, port)
 
     def _run_remote(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - the script's answer

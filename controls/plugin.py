@@ -22,7 +22,7 @@ from .report import write_bundle
 from .verdict import Check, Exceptions, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
 SUBJECTS = ("managed", "server", "database", "web", "app", "backup")
 VANTAGES = ("management", "visitor")
@@ -180,9 +180,9 @@ management, visitor = map(_machine_fixture, VANTAGES)
 
 
 @pytest.fixture
-def now() -> Iterator[datetime]:
+def now() -> datetime:
     """The time of the check."""
-    return datetime.now(tz=UTC)  # type: ignore[return-value]
+    return datetime.now(tz=UTC)
 
 
 def _environment(directory: Path) -> Environment:

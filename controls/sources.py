@@ -67,7 +67,7 @@ def _web(environment: Environment) -> dict[str, str]:
     return {
         "nginx-effective": "nginx -T",
         "nginx-logrotate": "cat /etc/logrotate.d/nginx",
-        "nginx-logs": "ls -l --time-style=full-iso /var/log/nginx",
+        "logrotate-timer": "systemctl show --value --property=ActiveState,UnitFileState logrotate.timer",
     }
 
 

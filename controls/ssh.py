@@ -6,6 +6,7 @@ __all__ = ["Connections", "Login", "Unreachable"]
 
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -103,18 +104,19 @@ class Connections:
         return answer
 
     @contextmanager
-    def tunnel(self, host: str, address: str, port: int) -> Iterator[Path]:
-        """A local socket whose connections leave from `host` to `address` and `port`."""
+    def tunnel(self, host: str, address: str, port: int) -> Iterator[int]:
+        """A local port whose connections leave from `host` to `address` and `port`."""
         self.login(host)
+        local = _free_port()
         literal = f"[{address}]" if ":" in address else address
-        path = Path(tempfile.mktemp(prefix="t", dir=self.directory))  # noqa: S306 - the directory is private
-        forward = ["-L", f"{path}:{literal}:{port}", host]
-        self._ssh(["-O", "forward", *forward])
+        forward = ["-L", f"127.0.0.1:{local}:{literal}:{port}", host]
+        opened = self._ssh(["-O", "forward", *forward])
+        if opened.returncode != 0:
+            raise Unreachable(f"{host} opens no tunnel to {address} port {port}: {opened.stderr.strip()}")
         try:
-            yield path
+            yield local
         finally:
             self._ssh(["-O", "cancel", *forward])
-            path.unlink(missing_ok=True)
 
     def attempt(self, host: str, login: Login, **options: str) -> subprocess.CompletedProcess[str]:
         """Try a login of its own, shared with nothing; ssh's exit status and its own words."""
@@ -187,6 +189,12 @@ class Connections:
     def _first_login(self) -> list[Login]:
         user, key = self.environment.get("access_first_user", ""), self.environment.get("access_first_key", "")
         return [Login(user=user, key=Path(key))] if user and key else []
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _is_pair(before: str, word: str) -> bool:

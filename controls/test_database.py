@@ -1,0 +1,132 @@
+"""DB-1, PUR-1 and the database's part of NET-2 and ACC-1: who can read the data equals the declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from .judges import cluster
+from .marks import control, not_assessed
+
+if TYPE_CHECKING:
+    from .environment import Environment
+    from .machine import Machine
+
+PORT = 5432
+OWN_CONNECTION = """
+  SELECT ssl, coalesce(version, ''), host(inet_client_addr()) FROM pg_stat_ssl WHERE pid = pg_backend_pid()
+"""
+PINNED = "/etc/postgresql/art32/server.crt"
+
+
+@pytest.fixture
+def wanted(declaration: Environment) -> cluster.Expected:
+    """What has to be in the cluster."""
+    return cluster.expected(databases(declaration), declaration.people("database"))
+
+
+@pytest.fixture
+def running(database: Machine) -> dict[str, Any]:
+    """The cluster as it runs."""
+    found: dict[str, Any] = database.observed("cluster").json()
+    return found
+
+
+@pytest.fixture
+def inside(database: Machine, declaration: Environment) -> dict[str, dict[str, Any]]:
+    """Every declared database as it is."""
+    return {name: database.observed(f"database-{name}").json() for name in databases(declaration)}
+
+
+@control("NET-2")
+def test_loaded_pg_hba_equals_the_declaration(
+    database: Machine, running: dict[str, Any], declaration: Environment
+) -> None:
+    assert running["hba_loaded"], "pg_hba.conf was changed after the server loaded it."
+    sources = [
+        source for rule in declaration.exposure(database.name) if rule["port"] == PORT for source in rule["sources"]
+    ]
+    people = declaration.people("database") if databases(declaration) else {}
+    found = cluster.hba_problems(running["hba"], sources, people)
+    assert not found, f"The loaded pg_hba differs from the declaration: {'; '.join(found)}."
+
+
+@control("NET-2")
+def test_person_logs_in_over_tls_from_the_management(
+    database: Machine, management: Machine, declaration: Environment
+) -> None:
+    person, name = next(iter(declaration.people("database")), ""), next(iter(databases(declaration)), "")
+    password = database.variable("postgresql_passwords", {}).get(person)
+    if not person or not name or not password:
+        not_assessed("nobody with a password for a declared database is declared")
+    pinned = database.fetch("database-certificate", f"cat {PINNED}").text
+    for address in database.addresses:
+        seen = login(management, database, address, name=name, user=person, password=password, pinned=pinned)
+        assert seen["tls"], f"{person} was let in without TLS."
+        assert seen["from"] in management.addresses, f"The login came from {seen['from']}, not from {management.name}."
+
+
+@control("DB-1")
+@control("PUR-1")
+def test_databases_and_their_readers_equal_the_declaration(
+    database: Machine, running: dict[str, Any], wanted: cluster.Expected
+) -> None:
+    found = cluster.excess_grants(running, wanted)
+    assert not found, f"The databases differ from services: {'; '.join(found)}."
+
+
+@control("PUR-1")
+def test_roles_equal_the_declaration(database: Machine, running: dict[str, Any], wanted: cluster.Expected) -> None:
+    found = [*cluster.role_problems(running, wanted), *cluster.membership_problems(running, wanted)]
+    assert not found, f"The roles differ from services and people: {'; '.join(found)}."
+
+
+@control("PUR-1")
+def test_grants_equal_the_declaration(database: Machine, inside: dict[str, dict[str, Any]]) -> None:
+    found = [problem for name, content in inside.items() for problem in cluster.relation_problems(content, name)]
+    assert not found, f"Somebody may do more than declared: {'; '.join(found)}."
+
+
+@control("PUR-1")
+def test_nothing_carries_rows_elsewhere(
+    database: Machine, running: dict[str, Any], inside: dict[str, dict[str, Any]]
+) -> None:
+    found = cluster.outgoing(running, inside.values())
+    assert not found, f"Rows could leave by {', '.join(found)}."
+
+
+@control("ACC-1")
+def test_database_logins_equal_the_declared_people(
+    database: Machine, running: dict[str, Any], wanted: cluster.Expected
+) -> None:
+    found = cluster.loose_logins(running, wanted)
+    assert not found, f"The database's logins differ from people and services: {'; '.join(found)}."
+
+
+def databases(declaration: Environment) -> list[str]:
+    """The declared services' databases."""
+    return [service["database"] for service in declaration.services if service["database"]]
+
+
+def login(  # noqa: PLR0913 - a login has many parts
+    vantage: Machine, target: Machine, address: str, *, name: str, user: str, password: str, pinned: str
+) -> dict[str, Any]:
+    """Log in to a database from a vantage host, trusting the pinned certificate alone; what the server saw."""
+    trusted = vantage.lab.connections.directory / "database.crt"
+    trusted.write_text(pinned, encoding="utf-8")
+    with vantage.tunnel(address, PORT) as local:
+        options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(trusted), "connect_timeout": 10}
+        try:
+            with psycopg.connect(
+                host=target.name, hostaddr="127.0.0.1", port=local, dbname=name, user=user, password=password, **options
+            ) as connection:
+                tls, version, peer = connection.execute(OWN_CONNECTION).fetchone() or (False, "", "")
+        except psycopg.OperationalError as error:
+            told = f"{user} cannot log in to {name} at {address} from {vantage.name}: {error}"
+            raise AssertionError(told) from error
+    seen = {"tls": tls, "version": version, "from": peer}
+    text = f"user {user}\ndatabase {name}\naddress {address}\ntls {version}\nseen as {peer}\n"
+    vantage.keep(f"database-login-at-{address}", f"psql host={address} dbname={name} user={user}", text)
+    return seen

@@ -1,0 +1,109 @@
+"""TLS-1 and LOG-2: what a visitor is served, and what is written down about it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .judges import logs
+from .marks import control, not_assessed
+from .web import Client, TlsError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from .environment import Environment
+    from .machine import Machine
+
+LOG = "/var/log/nginx/access.log"
+HALF_A_YEAR = 15768000  # seconds; what preloading lists and scanners ask of HSTS at least
+CURRENT = ("TLSv1.2", "TLSv1.3")
+RENEWAL_OVERDUE = 0.25  # certbot renews when a third of the lifetime is left
+
+
+@pytest.fixture
+def sites(web: Machine, visitor: Machine, declaration: Environment) -> list[Client]:
+    """Every declared service, at every address of the host."""
+    return [*clients(web, visitor, declaration, tls=True)]
+
+
+@control("TLS-1")
+def test_served_chain_leads_to_a_trusted_root(web: Machine, sites: list[Client]) -> None:
+    for site in sites:
+        try:
+            site.get("/")
+        except TlsError as error:
+            raise AssertionError(f"{site} shows a certificate that nobody trusts: {error}.") from error
+
+
+@control("TLS-1")
+def test_renewal_is_not_overdue(web: Machine, sites: list[Client], now: datetime) -> None:
+    for site in sites:
+        left, whole = site.get("/").lifetime(now)
+        assert left > whole * RENEWAL_OVERDUE, f"{site}: {left:.0f} of {whole:.0f} days are left; renewal is overdue."
+
+
+@control("TLS-1")
+def test_only_current_protocols_are_served(web: Machine, sites: list[Client]) -> None:
+    for site in sites:
+        agreed = site.handshake(ssl.TLSVersion.TLSv1_3)
+        assert agreed in CURRENT, f"{site} agrees on {agreed or 'no TLS at all'}."
+        archaic = site.handshake(ssl.TLSVersion.TLSv1_1)
+        assert not archaic, f"{site} still agrees on {archaic}."
+
+
+@control("TLS-1")
+def test_browsers_are_told_to_insist_on_https(web: Machine, sites: list[Client]) -> None:
+    for site in sites:
+        header = site.get("/").headers.get("Strict-Transport-Security", "")
+        found = re.search(r"max-age=(\d+)", header)
+        assert found, f"{site} does not send HSTS."
+        assert int(found[1]) >= HALF_A_YEAR, f"{site} sends HSTS for less than half a year: {header}."
+
+
+@control("TLS-1")
+def test_plain_http_only_redirects(web: Machine, visitor: Machine, declaration: Environment) -> None:
+    for site in clients(web, visitor, declaration, tls=False):
+        for path in ("/", "/admin/"):
+            reply = site.get(path)
+            told = f"Plain HTTP for {path} of {site} is answered with {reply.status} {reply.location}"
+            assert reply.status in (301, 308), f"{told}, no permanent redirect."
+            assert reply.location == f"https://{site.domain}{path}", f"{told}, not the same page over HTTPS."
+        challenge = site.get("/.well-known/acme-challenge/none")
+        assert challenge.status in (301, 308, 404), f"An unknown challenge is answered with {challenge.status}."
+
+
+@control("LOG-2")
+def test_request_made_now_is_in_the_log(
+    web: Machine, visitor: Machine, sites: list[Client], declaration: Environment
+) -> None:
+    mark = secrets.token_hex(8)
+    paths = {service["domain"]: [*service["admin_paths"], "/"][0] for service in declaration.services}
+    statuses = [site.get(f"{paths[site.domain]}?audit={mark}").status for site in sites]
+    written = web.fetch("log-of-own-requests", f"grep -F audit={mark} {LOG}")
+    entries = logs.parse_all(written.stdout)
+    assert len(entries) == len(sites), f"{len(sites)} requests were made, {len(entries)} are in {LOG}."
+    assert [entry.status for entry in entries] == statuses, f"{LOG} has other statuses than were answered."
+    strangers = {entry.client for entry in entries} - set(visitor.addresses)
+    assert not strangers, f"{LOG} names {', '.join(strangers)} as the client, not the visitor."
+
+
+@control("LOG-2")
+def test_logs_are_kept_as_long_as_declared(web: Machine) -> None:
+    declared = web.variable("nginx_log_retention_days")
+    kept = logs.kept_days(web.observed("nginx-logrotate").text)
+    assert kept == declared, f"logrotate keeps {kept:g} days; {declared} are declared (nginx_log_retention_days)."
+    timer = web.observed("logrotate-timer").text.split()
+    assert timer == ["active", "enabled"], f"logrotate.timer is {' and '.join(timer)}; logs would be kept for ever."
+
+
+def clients(web: Machine, visitor: Machine, declaration: Environment, *, tls: bool) -> list[Client]:
+    """A client for every declared service at every address of a host."""
+    domains: list[Any] = [service["domain"] for service in declaration.services]
+    if not domains:
+        not_assessed("no service is declared")
+    return [Client(visitor, address, domain, tls=tls) for domain in domains for address in web.addresses]

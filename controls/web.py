@@ -1,0 +1,174 @@
+"""Requests as a visitor makes them: over a tunnel that ends on the vantage host, so that its address is seen."""
+
+from __future__ import annotations
+
+__all__ = ["Client", "Reply", "TlsError"]
+
+import http.client
+import json
+import re
+import socket
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .machine import Machine
+
+HTTP, HTTPS = 80, 443
+SECONDS = 15
+SECRET_HEADERS = ("set-cookie", "cookie", "authorization")
+ARCHAIC = "ALL:@SECLEVEL=0"  # without it a current OpenSSL would not even offer TLS 1.1
+
+
+class TlsError(Exception):
+    """No connection was made that the client would trust; the message is OpenSSL's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: str
+    protocol: str = ""
+    certificate: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads."""
+        return str(self.headers.get("Location", ""))
+
+    def lifetime(self, now: datetime) -> tuple[float, float]:
+        """Days the served certificate still has, and days it had in all."""
+        begin, end = (
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(self.certificate[name]), tz=UTC)
+            for name in ("notBefore", "notAfter")
+        )
+        return (end - now).total_seconds() / 86400, (end - begin).total_seconds() / 86400
+
+
+class Client:
+    """A visitor of one site at one address, with the cookies it was given."""
+
+    def __init__(self, vantage: Machine, address: str, domain: str, *, tls: bool = True) -> None:
+        """Nothing is sent yet. The certificate has to lead to `audit_trust_roots`, else to the system's roots."""
+        self.vantage = vantage
+        self.address = address
+        self.domain = domain
+        self.tls = tls
+        self.cookies: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        """The site and where it was asked, for a sentence."""
+        return f"{self.domain} at {self.address}"
+
+    def get(self, path: str) -> Reply:
+        """Ask for a page."""
+        return self.request("GET", path)
+
+    def post(self, path: str, values: Mapping[str, str]) -> Reply:
+        """Send a form, with the token against forgery that the site's cookie holds."""
+        token = self.cookies.get("csrftoken") or self.cookies.get("__Host-csrftoken") or ""
+        body = urlencode({**values, "csrfmiddlewaretoken": token})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.domain}{path}"}
+        return self.request("POST", path, body=body, headers=headers)
+
+    def request(self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None) -> Reply:
+        """Make one request and keep what was answered, without cookies and without the page itself.
+
+        Raises AssertionError when the site does not answer, TlsError when it cannot be trusted.
+        """
+        sent = {"Host": self.domain, "User-Agent": "art32-audit", **(headers or {})}
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        with self.vantage.tunnel(self.address, HTTPS if self.tls else HTTP) as port:
+            connection = _Connection(port, self.domain, self._context() if self.tls else None)
+            try:
+                connection.request(method, path, body=body or None, headers=sent)
+                reply = connection.reply()
+            except ssl.SSLCertVerificationError as error:
+                raise TlsError(error.verify_message) from error
+            except (OSError, http.client.HTTPException) as error:
+                told = f"{self._url(path)} does not answer at {self.address}: {error or type(error).__name__}."
+                raise AssertionError(told) from error
+            finally:
+                connection.close()
+        self._take_cookies(reply)
+        self._keep(method, path, reply)
+        return reply
+
+    def handshake(self, highest: ssl.TLSVersion) -> str:
+        """The protocol that is agreed on when the client knows none above `highest`; empty when it is refused."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_ciphers(ARCHAIC)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, highest
+        with self.vantage.tunnel(self.address, HTTPS) as port:
+            connection = _Connection(port, self.domain, context)
+            try:
+                connection.connect()
+                agreed = connection.protocol
+            except (ssl.SSLError, OSError):
+                agreed = ""
+            finally:
+                connection.close()
+        name = f"tls-at-most-{highest.name}-{self.domain}-{self.address}"
+        self.vantage.keep(name, f"TLS handshake with {self.domain}", f"agreed: {agreed or 'nothing'}\n")
+        return agreed
+
+    def _context(self) -> ssl.SSLContext:
+        roots = self.vantage.variable("audit_trust_roots", "")
+        return ssl.create_default_context(cadata=roots) if roots else ssl.create_default_context()
+
+    def _url(self, path: str) -> str:
+        return f"http{'s' if self.tls else ''}://{self.domain}{path}"
+
+    def _take_cookies(self, reply: Reply) -> None:
+        for header in reply.headers.get_all("Set-Cookie") or []:
+            name, _, value = header.partition(";")[0].partition("=")
+            self.cookies[name.strip()] = value.strip()
+
+    def _keep(self, method: str, path: str, reply: Reply) -> None:
+        headers = "".join(f"{name}: {_hidden(name, value)}\n" for name, value in reply.headers.items())
+        served = json.dumps(reply.certificate, indent=1) if reply.certificate else "none"
+        text = f"{method} {self._url(path)} at {self.address}\n\n{reply.status}\n{headers}\n"
+        text += f"page of {len(reply.body)} characters\nprotocol {reply.protocol or 'plain'}\ncertificate {served}\n"
+        name = re.sub(r"\?.*", "", f"{method}-{self._url(path)}-at-{self.address}").replace("://", "-")
+        self.vantage.keep(name, f"{method} {self._url(path)}", text)
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a forwarded port, under the site's own name."""
+
+    def __init__(self, port: int, domain: str, context: ssl.SSLContext | None) -> None:
+        super().__init__("127.0.0.1", port, timeout=SECONDS)
+        self.domain = domain
+        self.context = context
+        self.protocol = ""
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), timeout=SECONDS)
+        self.sock = self.context.wrap_socket(plain, server_hostname=self.domain) if self.context else plain
+        self.protocol = getattr(self.sock, "version", str)() or ""
+
+    def reply(self) -> Reply:
+        certificate: dict[str, Any] = getattr(self.sock, "getpeercert", dict)() or {}
+        answer = self.getresponse()
+        return Reply(
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.read().decode(errors="replace"),
+            protocol=self.protocol,
+            certificate=certificate,
+        )
+
+
+def _hidden(name: str, value: str) -> str:
+    """A header's value for the evidence: of a cookie its name and attributes, not what it holds."""
+    return re.sub(r"=[^;]*", "=(hidden)", value, count=1) if name.lower() in SECRET_HEADERS else value
