@@ -26,4 +26,4 @@ def test_there_is_one_lineage(server: Machine) -> None:
 
 
 def test_two_versions_are_kept(server: Machine) -> None:
-    assert len(server.check_output("ls /etc/nginx/certificates/versions").split()) == 2
+    assert len(server.check_output(f"ls -d /etc/nginx/certificates/versions/{NAME}-*").split()) == 2

@@ -81,7 +81,8 @@ def test_unknown_names_get_neither_certificate_nor_content(visitor: Machine, add
     refused = handshake(visitor, "unknown.example.test", address)
     assert "unrecognized name" in refused
     assert "BEGIN CERTIFICATE" not in refused
-    assert ask(visitor, "http://unknown.example.test/", address).code == 52
+    # 52: closed without a word; 56: by a reset.
+    assert ask(visitor, "http://unknown.example.test/", address).code in (52, 56)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +121,8 @@ def test_each_service_has_a_header_of_its_own(server: Machine, visitor: Machine,
 
 
 @pytest.mark.parametrize(("account", "logged"), [("", "-"), ("a%20b%20%5Bc%5D", "malformed"), ("%22x", r"\x22x")])
-def test_an_account_cannot_shift_the_fields(
-    server: Machine, visitor: Machine, path: str, account: str, logged: str
-) -> None:
-    get(visitor, f"/account/{account}?{path}" if not account else f"/account/{account}", server.addresses[0])
+def test_an_account_cannot_shift_the_fields(server: Machine, visitor: Machine, account: str, logged: str) -> None:
+    get(visitor, f"/account/{account}", server.addresses[0])
     last = server.file("/var/log/nginx/access.log").content_string.splitlines()[-1]
     found = COMBINED.match(last)
     assert found, last
@@ -137,7 +136,7 @@ def test_what_the_client_claims_about_itself_is_not_passed_on(server: Machine, v
     seen = json.loads(answer.body)
     assert "192.0.2.1" not in answer.body
     assert "X-Account" not in seen
-    assert (seen["X-Forwarded-For"], seen["X-Real-Ip"]) == (visitor.addresses[0],) * 2
+    assert (seen["X-Forwarded-For"], seen["X-Real-IP"]) == (visitor.addresses[0],) * 2
     assert (seen["X-Forwarded-Proto"], seen["Host"]) == ("https", NAME)
 
 
@@ -163,8 +162,7 @@ def test_what_nginx_runs_has_no_tickets_and_no_stapling(server: Machine) -> None
 
 def test_logs_are_kept_exactly_as_declared(server: Machine) -> None:
     plan = server.run("logrotate --debug /etc/logrotate.d/nginx").stderr
-    assert "after 1 days (365 rotations)" in plan
-    assert "old logs are removed" in plan
+    assert "after 1 days empty log files are rotated, (365 rotations), old logs are removed after 365 days" in plan
     assert server.service("logrotate.timer").is_enabled
 
 

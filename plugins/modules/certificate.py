@@ -206,7 +206,7 @@ def answer(plans: list[Plan], virtualenv: str, environment_changed: bool) -> dic
         expires = lineage.expires.isoformat() if lineage else ""
         certificates.append({"name": one.wanted.name, "issued": one.issue, "deployed": one.deploy, "expires": expires})
         before += [f"{one.wanted.name}: {reason}" for reason in one.issue]
-        before += [f"{one.wanted.name}: nginx does not serve it"] if one.deploy else []
+        before += [f"{one.wanted.name}: nginx does not serve it"] if one.deploy and not one.issue else []
         after += [f"{one.wanted.name}: issued"] if one.issue else []
         after += [f"{one.wanted.name}: nginx serves it"] if one.deploy else []
     if environment_changed:
