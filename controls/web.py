@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from .evidence import NotAssessedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,8 +27,8 @@ SECRET_HEADERS = ("set-cookie", "cookie", "authorization")
 ARCHAIC = "ALL:@SECLEVEL=0"  # without it a current OpenSSL would not even offer TLS 1.1
 
 
-class TlsError(Exception):
-    """No connection was made that the client would trust; the message is OpenSSL's."""
+class TlsError(NotAssessedError):
+    """No connection was made that the client would trust; the message has OpenSSL's words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +58,13 @@ class Reply:
 class Client:
     """A visitor of one site at one address, with the cookies it was given."""
 
-    def __init__(self, vantage: Machine, address: str, domain: str, *, tls: bool = True) -> None:
-        """Nothing is sent yet. The certificate has to lead to `audit_trust_roots`, else to the system's roots."""
+    def __init__(self, vantage: Machine, address: str, domain: str, *, tls: bool = True, trust: bool = False) -> None:
+        """Nothing is sent yet. Without `trust` the certificate has to lead to `audit_trust_roots` or the system's."""
         self.vantage = vantage
         self.address = address
         self.domain = domain
         self.tls = tls
+        self.trust = trust
         self.cookies: dict[str, str] = {}
 
     def __str__(self) -> str:
@@ -93,7 +96,7 @@ class Client:
                 connection.request(method, path, body=body or None, headers=sent)
                 reply = connection.reply()
             except ssl.SSLCertVerificationError as error:
-                raise TlsError(error.verify_message) from error
+                raise TlsError(f"{self} shows a certificate that nobody trusts: {error.verify_message}") from error
             except (OSError, http.client.HTTPException) as error:
                 told = f"{self._url(path)} does not answer at {self.address}: {error or type(error).__name__}."
                 raise AssertionError(told) from error
@@ -105,8 +108,7 @@ class Client:
 
     def handshake(self, highest: ssl.TLSVersion) -> str:
         """The protocol that is agreed on when the client knows none above `highest`; empty when it is refused."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = _trusting()
         context.set_ciphers(ARCHAIC)
         context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, highest
         with self.vantage.tunnel(self.address, HTTPS) as port:
@@ -123,6 +125,8 @@ class Client:
         return agreed
 
     def _context(self) -> ssl.SSLContext:
+        if self.trust:
+            return _trusting()
         roots = self.vantage.variable("audit_trust_roots", "")
         return ssl.create_default_context(cadata=roots) if roots else ssl.create_default_context()
 
@@ -167,6 +171,13 @@ class _Connection(http.client.HTTPConnection):
             protocol=self.protocol,
             certificate=certificate,
         )
+
+
+def _trusting() -> ssl.SSLContext:
+    """For what is asked whoever answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _hidden(name: str, value: str) -> str:
