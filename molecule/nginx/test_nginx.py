@@ -160,9 +160,21 @@ def test_what_nginx_runs_has_no_tickets_and_no_stapling(server: Machine) -> None
     assert "/var/www/html" not in effective
 
 
-def test_logs_are_kept_exactly_as_declared(server: Machine) -> None:
-    plan = server.run("logrotate --debug /etc/logrotate.d/nginx").stderr
-    assert "after 1 days empty log files are rotated, (365 rotations), old logs are removed after 365 days" in plan
+def rotated(server: Machine, days: int) -> str:
+    """A compressed log file from so many days ago."""
+    date = server.check_output(f"date -d '-{days} days' +%Y%m%d")
+    file = f"/var/log/nginx/access.log-{date}.gz"
+    server.check_output(f"gzip </dev/null >{file} && touch -d '-{days} days' {file}")
+    return file
+
+
+def test_logs_are_kept_as_long_as_declared_and_no_longer(server: Machine) -> None:
+    server.check_output("rm -f /var/log/nginx/*.log-*")
+    old, kept = rotated(server, 367), rotated(server, 364)
+    server.check_output("logrotate --force /etc/logrotate.d/nginx")
+    assert not server.file(old).exists
+    assert server.file(kept).exists
+    assert "after 1 days" in server.run("logrotate --debug /etc/logrotate.d/nginx").stderr
     assert server.service("logrotate.timer").is_enabled
 
 
