@@ -1,0 +1,128 @@
+"""What every host has: time, upgrades, journal, alarms, administrators."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from controls.environment import Environment
+    from controls.machine import Machine
+
+    Received = Callable[[str], list[dict[str, Any]]]
+
+BROKEN = """[Unit]
+OnFailure=art32-alert@%n.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo the disk is on fire; exit 3'
+"""
+
+
+@pytest.fixture
+def received(server: Machine, declaration: Environment) -> Received:
+    """What the sink received about a unit."""
+    address = server.check_output("getent ahostsv4 sink.example.test").split()[0]
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    login = ["-i", str(declaration.get("access_first_key")), f"admin@{address}"]
+
+    def ask(unit: str) -> list[dict[str, Any]]:
+        command = ["ssh", *options, *login, "sudo cat /var/lib/art32-sink/received.jsonl"]
+        lines = subprocess.check_output(command, text=True).splitlines()
+        return [json.loads(line) for line in lines if unit in line]
+
+    return ask
+
+
+@pytest.fixture
+def broken(server: Machine, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A unit that fails, once."""
+    name = f"broken-{abs(hash(request.node.name))}.service"
+    path = f"/run/systemd/system/{name}"
+    server.check_output(f"printf '%s' {server.backend.quote('%s', BROKEN)} > {path}")
+    server.check_output("systemctl daemon-reload")
+    assert server.run(f"systemctl start {name}").rc != 0
+    yield name
+    server.check_output(f"rm {path}; systemctl daemon-reload; systemctl reset-failed")
+
+
+def wait_for_alarm(server: Machine, unit: str) -> str:
+    alarm = f"art32-alert@{unit}.service"
+    server.check_output(
+        f"timeout 30 sh -c 'until systemctl show -P Result,ActiveState {alarm} | grep -q inactive; do sleep 0.5; done'"
+    )
+    return alarm
+
+
+def test_a_failure_is_told_by_mail_and_webhook_once(server: Machine, broken: str, received: Received) -> None:
+    alarm = wait_for_alarm(server, broken)
+    server.check_output(f"systemctl start {alarm}")  # told again about the same failure, it stays silent
+    mail, hook = received(broken)
+    assert mail["kind"] == "mail"
+    assert mail["recipients"] == ["team@example.test"]
+    assert (
+        mail["subject"]
+        == f"[art32] {broken} failed on {server.check_output('hostname --fqdn')} (exit-code, exit code 3)"
+    )
+    assert "the disk is on fire" in mail["body"]
+    posted = json.loads(hook["body"])
+    assert hook["path"] == "/alarm"
+    assert posted["unit"] == broken
+    assert any("the disk is on fire" in line for line in posted["lines"])
+
+
+def test_a_failure_is_in_the_journal(server: Machine, broken: str) -> None:
+    alarm = wait_for_alarm(server, broken)
+    assert f"{broken} failed on" in server.check_output(
+        f"journalctl --unit={alarm} --priority=crit --output=cat --no-pager"
+    )
+
+
+def test_the_alarms_secrets_are_roots(server: Machine) -> None:
+    settings = server.file("/etc/art32/alert.json")
+    assert (settings.user, settings.group, settings.mode) == ("root", "root", 0o600)
+
+
+def test_only_security_upgrades_come_by_themselves(server: Machine) -> None:
+    dump = server.check_output("apt-config dump")
+    assert 'APT::Periodic::Unattended-Upgrade "1";' in dump
+    origins = [
+        line.split('"')[1] for line in dump.splitlines() if line.startswith("Unattended-Upgrade::Origins-Pattern::")
+    ]
+    assert origins == ["origin=Debian,codename=${distro_codename}-security,label=Debian-Security"]
+    assert server.service("apt-daily.timer").is_running
+    assert server.service("apt-daily-upgrade.timer").is_running
+
+
+def test_unattended_upgrades_accepts_its_settings(server: Machine) -> None:
+    told = server.check_output("unattended-upgrade --dry-run --debug 2>&1 | grep -i 'allowed origins'")
+    assert "-security" in told
+
+
+def test_a_failed_upgrade_is_an_alarm(server: Machine) -> None:
+    shown = server.check_output("systemctl show -P OnFailure apt-daily-upgrade.service")
+    assert shown == "art32-alert@apt-daily-upgrade.service.service"
+
+
+def test_the_journal_survives_and_is_bounded(server: Machine) -> None:
+    assert server.file("/var/log/journal").is_directory
+    assert server.check_output("journalctl --list-boots --no-pager | wc -l") != "1"
+    effective = server.check_output("systemd-analyze cat-config systemd/journald.conf")
+    assert "SystemMaxUse=1G" in effective
+
+
+def test_time_comes_from_the_network(server: Machine) -> None:
+    assert server.service("systemd-timesyncd").is_enabled
+    assert server.file("/etc/localtime").linked_to == "/usr/share/zoneinfo/Etc/UTC"
+
+
+def test_administrators_may_become_root_and_others_not(server: Machine) -> None:
+    assert server.check_output("su jane -c 'sudo -n id -u'") == "0"
+    refused = server.run("su joe -c 'sudo -n id -u'")
+    assert refused.rc != 0
+    assert "password is required" in refused.stderr

@@ -1,0 +1,85 @@
+"""The loaded rules are the declared ones, and behave like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from controls.machine import Machine
+
+PUBLIC = {22, 80, 443}
+LISTENING = {22, 80, 443, 5432, 9999}
+UFWS_OWN = """
+set -e
+stage=$(mktemp -d /root/stage.XXXX)
+mkdir -p $stage/etc/default $stage/lib
+cp -r /etc/ufw $stage/etc/
+cp /etc/default/ufw $stage/etc/default/
+sed -i s/ENABLED=yes/ENABLED=no/ $stage/etc/ufw/ufw.conf
+ufw --datadir=$stage logging low >/dev/null
+cmp /etc/ufw/user.rules $stage/etc/ufw/user.rules
+cmp /etc/ufw/user6.rules $stage/etc/ufw/user6.rules
+rm -r $stage
+"""
+
+
+def answering(vantage: Machine, address: str) -> set[int]:
+    met = vantage.try_ports("ports", [(address, port) for port in sorted(LISTENING)])
+    return {port for (_, port), outcome in met.items() if outcome == "open"}
+
+
+def test_something_listens_on_every_port(server: Machine) -> None:
+    for address in ("127.0.0.1", "::1"):
+        assert answering(server, address) == LISTENING
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+def test_what_the_visitor_reaches(server: Machine, visitor: Machine, family: int) -> None:
+    assert answering(visitor, server.addresses[family]) == PUBLIC
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+def test_what_the_management_reaches(server: Machine, management: Machine, family: int) -> None:
+    assert answering(management, server.addresses[family]) == PUBLIC | {5432}
+
+
+def test_the_live_rules_are_those_of_ufws_files(server: Machine) -> None:
+    assert server.check_output("/usr/local/lib/art32/firewall compare") == ""
+    # It sees a difference when there is one.
+    server.check_output("iptables -A INPUT -p tcp --dport 7 -j ACCEPT")
+    try:
+        assert "+ IPv4 -A INPUT -p tcp -m tcp --dport 7 -j ACCEPT" in server.check_output(
+            "/usr/local/lib/art32/firewall compare"
+        )
+    finally:
+        server.check_output("iptables -D INPUT -p tcp --dport 7 -j ACCEPT")
+
+
+def test_ufw_shows_the_rules(server: Machine) -> None:
+    status = server.check_output("ufw status verbose")
+    assert "Status: active" in status
+    assert "Default: deny (incoming), allow (outgoing), deny (routed)" in status
+    shown = {" ".join(line.split()) for line in status.splitlines()}
+    management = [
+        str(network).removesuffix("/32").removesuffix("/128") for network in server.variable("network_management")
+    ]
+    assert {line for line in shown if "#" in line} == {
+        "22/tcp ALLOW IN Anywhere # ssh",
+        "80/tcp ALLOW IN Anywhere # http",
+        "443/tcp ALLOW IN Anywhere # https",
+        "22/tcp (v6) ALLOW IN Anywhere (v6) # ssh",
+        "80/tcp (v6) ALLOW IN Anywhere (v6) # http",
+        "443/tcp (v6) ALLOW IN Anywhere (v6) # https",
+        *(f"5432/tcp ALLOW IN {network} # postgresql" for network in management),
+    }
+
+
+def test_ufw_would_write_the_same_files(server: Machine) -> None:
+    assert server.run(UFWS_OWN).rc == 0
+
+
+def test_it_starts_at_boot(server: Machine) -> None:
+    assert server.service("ufw").is_enabled
+    assert server.service("ufw").is_running
