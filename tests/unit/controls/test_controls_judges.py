@@ -1,0 +1,277 @@
+"""Judgements on recorded outputs: what is sound passes, and each thing that is broken is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controls.judges import cluster, firewall, logs, sshd
+from controls.judges.firewall import Opening
+
+RULES = """\
+*filter
+:INPUT DROP [0:0]
+:ufw-user-input - [0:0]
+:before - [0:0]
+-A INPUT -j before
+-A before -i lo -j ACCEPT
+-A before -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A before -p icmp -m icmp --icmp-type 8 -j ACCEPT
+-A before -p udp -m udp --sport 67 --dport 68 -j ACCEPT
+-A before -j ufw-user-input
+-A ufw-user-input -p tcp -m tcp --dport 443 -j ACCEPT
+-A ufw-user-input -s 198.51.100.5/32 -p tcp -m tcp --dport 5432 -j ACCEPT
+COMMIT
+"""
+SOUND = {Opening("tcp", "443", "0.0.0.0/0"), Opening("tcp", "5432", "198.51.100.5/32")}
+
+
+def test_openings_are_what_the_rules_let_in() -> None:
+    assert firewall.openings(RULES, 4) == SOUND
+
+
+@pytest.mark.parametrize(
+    ("rule", "opening"),
+    [
+        ("-A INPUT -p tcp -m tcp --dport 8080 -j ACCEPT", Opening("tcp", "8080", "0.0.0.0/0")),
+        ("-I INPUT -j ACCEPT".replace("-I", "-A"), Opening("any", "any", "0.0.0.0/0")),
+        ("-A INPUT -s 203.0.113.0/24 -j ACCEPT", Opening("any", "any", "203.0.113.0/24")),
+        ("-A INPUT -p tcp -m multiport --dports 25,110 -j ACCEPT", Opening("tcp", "25,110", "0.0.0.0/0")),
+        ("-A INPUT -p tcp -m conntrack --ctstate NEW -m tcp --dport 21 -j ACCEPT", Opening("tcp", "21", "0.0.0.0/0")),
+        (":mine - [0:0]\n-A INPUT -g mine\n-A mine -p tcp --dport 23 -j ACCEPT", Opening("tcp", "23", "0.0.0.0/0")),
+        ("-A INPUT -s 192.0.2.9/32 -j deep\n:deep - [0:0]\n-A deep -j ACCEPT", Opening("any", "any", "192.0.2.9/32")),
+    ],
+)
+def test_each_further_opening_is_found(rule: str, opening: Opening) -> None:
+    assert firewall.openings(RULES.replace("COMMIT", f"{rule}\nCOMMIT"), 4) == SOUND | {opening}
+
+
+def test_chain_that_nothing_leads_to_opens_nothing() -> None:
+    assert firewall.openings(RULES.replace("COMMIT", ":idle - [0:0]\n-A idle -j ACCEPT\nCOMMIT"), 4) == SOUND
+
+
+@pytest.mark.parametrize("rules", ["", "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"], ids=["no rules", "accepting policy"])
+def test_no_dropping_policy_means_open(rules: str) -> None:
+    assert [opening.port for opening in firewall.openings(rules, 4)] == ["any"]
+
+
+def test_declared_openings_are_those_of_the_family() -> None:
+    rules = [{"proto": "tcp", "port": 5432, "sources": ["198.51.100.5/32", "fd32::5/128"]}]
+    assert firewall.declared_openings(rules, 6) == {Opening("tcp", "5432", "fd32::5/128")}
+
+
+EFFECTIVE = """\
+pubkeyauthentication yes
+passwordauthentication no
+kbdinteractiveauthentication no
+authorizedkeysfile none
+permitrootlogin no
+trustedusercakeys /etc/ssh/user_ca.pub
+authorizedprincipalsfile /etc/ssh/principals/%u
+"""
+
+
+def test_certificates_only_has_no_weakness() -> None:
+    assert sshd.weaknesses(sshd.effective(EFFECTIVE)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("passwordauthentication no", "passwordauthentication yes"),
+        ("kbdinteractiveauthentication no", "kbdinteractiveauthentication yes"),
+        ("authorizedkeysfile none", "authorizedkeysfile .ssh/authorized_keys"),
+        ("permitrootlogin no", "permitrootlogin without-password"),
+        ("trustedusercakeys /etc/ssh/user_ca.pub", "trustedusercakeys none"),
+        ("authorizedprincipalsfile /etc/ssh/principals/%u\n", ""),
+        ("pubkeyauthentication yes", "pubkeyauthentication no"),
+        ("pubkeyauthentication yes", "pubkeyauthentication yes\nauthorizedkeyscommand /bin/keys"),
+    ],
+)
+def test_each_weak_setting_is_found(before: str, after: str) -> None:
+    assert len(sshd.weaknesses(sshd.effective(EFFECTIVE.replace(before, after)))) == 1
+
+
+LOG = (
+    "2026-11-24T12:00:00+00:00 server sshd-session[7]: Accepted publickey for jane from 192.0.2.1 port 4 ssh2: "
+    "ED25519-CERT SHA256:key ID jane@unit audit (serial 9) CA ED25519 SHA256:authority"
+)
+
+
+def test_certificate_login_names_person_and_authority() -> None:
+    assert sshd.accepted(LOG) == ("jane@unit", "SHA256:authority")
+
+
+def test_login_with_a_bare_key_is_none_with_a_certificate() -> None:
+    assert sshd.accepted(LOG.replace("ED25519-CERT SHA256:key ID", "ED25519 SHA256:key ID")) is None
+
+
+def test_newest_refusal_of_the_key_is_found() -> None:
+    lines = [
+        f"t server sshd[{n}]: Failed publickey for jane from 192.0.2.1 port {n} ssh2: ED25519 SHA256:k" for n in (1, 2)
+    ]
+    assert sshd.refusal("\n".join(lines), "SHA256:k").startswith("Failed publickey for jane from 192.0.2.1 port 2")
+    assert sshd.refusal("\n".join(lines), "SHA256:another") == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "ways"),
+    [
+        ("jane@server: Permission denied (publickey).", {"publickey"}),
+        ("jane@server: Permission denied (publickey,password).", {"publickey", "password"}),
+        ("ssh: connect to host server port 22: Connection refused", set()),
+    ],
+)
+def test_offered_ways_are_those_the_server_names(message: str, ways: set[str]) -> None:
+    assert sshd.offered(message) == ways
+
+
+WANTED = cluster.expected(["platform"], {"jane": "admin", "joe": "readonly"})
+
+
+def role(**changes: object) -> dict[str, object]:
+    """A role as sql/cluster.sql prints it."""
+    return {"login": False, "powers": [], "password": "none", **changes}
+
+
+def sound() -> dict[str, Any]:
+    """A cluster as declared."""
+    roles: dict[str, Any] = {name: role(login=name in WANTED.logins) for name in WANTED.roles}
+    roles["postgres"] = role(login=True, powers=["superuser"])
+    own = [["platform_owner", "CONNECT"], ["platform", "CONNECT"], ["platform_readonly", "CONNECT"]]
+    databases = {
+        "platform": {"owner": "platform_owner", "grants": own},
+        "postgres": {"owner": "postgres", "grants": []},
+    }
+    outgoing: dict[str, Any] = {"slots": [], "senders": [], "subscriptions": []}
+    memberships = [list(pair) for pair in WANTED.memberships]
+    return {"roles": roles, "memberships": memberships, "databases": databases, "outgoing": outgoing}
+
+
+def problems(found: dict[str, Any]) -> list[str]:
+    """Everything that is wrong with a cluster."""
+    return [
+        *cluster.loose_logins(found, WANTED),
+        *cluster.role_problems(found, WANTED),
+        *cluster.membership_problems(found, WANTED),
+        *cluster.excess_grants(found, WANTED),
+        *cluster.outgoing(found, []),
+    ]
+
+
+def test_declared_cluster_has_no_problem() -> None:
+    assert problems(sound()) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "said"),
+    [
+        ("roles", "eve", role(), "role eve is not declared"),
+        ("roles", "platform_owner", role(login=True), "platform_owner can log in"),
+        ("roles", "joe", role(login=True, powers=["bypassrls"]), "joe is bypassrls"),
+        ("roles", "joe", role(login=True) | {"password": "md5abc"}, "the password of joe is no scram hash"),
+        ("databases", "shadow", {"owner": "postgres", "grants": []}, "database shadow is not declared"),
+        ("databases", "platform", {"owner": "joe", "grants": []}, "database platform belongs to joe"),
+        ("outgoing", "slots", ["copy"], "slots: copy"),
+    ],
+)
+def test_each_stray_part_of_a_cluster_is_named(part: str, key: str, value: object, said: str) -> None:
+    found = sound()
+    found[part][key] = value
+    assert said in problems(found)
+
+
+def test_stray_and_missing_memberships_are_named() -> None:
+    found = sound()
+    found["memberships"].append(["platform_owner", "joe"])
+    found["memberships"].remove(["platform_readonly", "joe"])
+    assert cluster.membership_problems(found, WANTED) == ["joe is in platform_owner", "joe is not in platform_readonly"]
+
+
+def test_public_grant_on_a_database_is_named() -> None:
+    found = sound()
+    found["databases"]["platform"]["grants"].append(["PUBLIC", "CONNECT"])
+    assert problems(found) == ["PUBLIC has CONNECT on database platform"]
+
+
+def relation(*grants: list[str], owner: str = "platform_owner", kind: str = "r") -> dict[str, Any]:
+    """A database with one relation."""
+    content = {"kind": kind, "owner": owner, "grants": list(grants), "triggers": []}
+    return {"schemas": {}, "relations": {"public.t": content}}
+
+
+@pytest.mark.parametrize(
+    ("inside", "found"),
+    [
+        (relation(["platform", "DELETE"], ["platform_readonly", "SELECT"]), []),
+        (relation(["platform", "USAGE"], kind="S"), []),
+        (relation(["platform", "TRUNCATE"]), ["platform has TRUNCATE on public.t"]),
+        (relation(["platform_readonly", "UPDATE"]), ["platform_readonly has UPDATE on public.t"]),
+        (relation(["joe", "SELECT"]), ["joe has SELECT on public.t"]),
+        (relation(["PUBLIC", "SELECT"]), ["PUBLIC has SELECT on public.t"]),
+        (relation(owner="joe"), ["public.t belongs to joe"]),
+    ],
+)
+def test_grants_on_tables_beyond_the_declared_are_named(inside: dict[str, Any], found: list[str]) -> None:
+    assert cluster.relation_problems(inside, "platform") == found
+
+
+def line(**changes: object) -> dict[str, object]:
+    """A line of pg_hba as the server loaded it."""
+    network = {"address": "198.51.100.5", "netmask": "255.255.255.255"}
+    return {
+        "line": 9,
+        "type": "hostssl",
+        "users": ["joe"],
+        "method": "scram-sha-256",
+        "error": None,
+        **network,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ([line()], ""),
+        ([line(), {**line(), "type": "local", "method": "peer", "netmask": None}], ""),
+        ([line(), {**line(), "type": "local", "method": "trust", "netmask": None}], "lets local users in by trust"),
+        ([line(type="host")], "lets in by host and scram-sha-256"),
+        ([line(method="md5")], "lets in by hostssl and md5"),
+        ([line(), line(users=["all"])], "lets all in from 198.51.100.5/32"),
+        ([line(), line(address="192.0.2.0", netmask="255.255.255.0")], "lets joe in from 192.0.2.0/24"),
+        ([line(), line(address="all", netmask=None)], "lets joe in from all"),
+        ([line(), line(error="invalid")], "is wrong: invalid"),
+        ([], "joe is not let in from 198.51.100.5/32"),
+    ],
+)
+def test_loaded_pg_hba_is_compared_with_the_declaration(rules: list[dict[str, Any]], said: str) -> None:
+    found = cluster.hba_problems(rules, ["198.51.100.5/32"], ["joe"])
+    assert found == [] if not said else any(said in problem for problem in found)
+
+
+def test_combined_line_is_read() -> None:
+    written = '192.0.2.7 - jane@example.test [24/Nov/2026:12:00:00 +0000] "GET /admin/ HTTP/1.1" 200 5 "-" "audit"'
+    assert logs.parse(written) == logs.Entry(
+        client="192.0.2.7", account="jane@example.test", request="GET /admin/ HTTP/1.1", status=200
+    )
+
+
+@pytest.mark.parametrize("written", ["", "192.0.2.7 GET /", '{"client": "192.0.2.7"}'])
+def test_line_of_another_format_is_none(written: str) -> None:
+    assert logs.parse(written) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "days"),
+    [
+        ("daily\nrotate 365\nmaxage 365", 365),
+        ("weekly\nrotate 52", 364),
+        ("daily\nrotate 365\nmaxage 30", 30),
+        ("daily\n# rotate 365\nrotate 14", 14),
+        ("daily", 0),
+    ],
+)
+def test_kept_days_follow_from_period_count_and_age(section: str, days: float) -> None:
+    assert logs.kept_days(section) == days

@@ -1,0 +1,139 @@
+"""The bundle: valid by its schema, readable without a network, honest about when something was last proved."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from controls import annex
+from controls.catalogue import load
+from controls.environment import Environment
+from controls.report import build, last_proofs, page, write_bundle
+from controls.verdict import STATUSES, Check, Exceptions, combine
+
+SCHEMA = json.loads(Path("controls/report.schema.json").read_text(encoding="utf-8"))
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SERVICE = {
+    "name": "platform",
+    "domain": "platform.example.test",
+    "source": {"checkout": "."},
+    "application": {"asgi": "a:b"},
+    "database": "platform",
+    "admin_paths": ["/admin/"],
+}
+VARIABLES = {
+    "art32_environment": "unit",
+    "art32_region": "eu-central-1",
+    "provider_name": "Example Software GmbH",
+    "provider_contact": "privacy@example.test",
+    "network_management": ["198.51.100.5/32"],
+    "network_exposure": [
+        {"service": "https", "port": 443, "from": "anywhere", "true": "all"},
+        {"service": "postgresql", "port": 5432, "from": "management", "true": "all"},
+    ],
+    "people": [{"name": "jane", "email": "jane@example.test", "ssh": "admin", "platform": "staff"}],
+    "services": [SERVICE],
+    "certbot_directory_url": "https://acme-v02.api.letsencrypt.org/directory",
+    "nginx_log_retention_days": 365,
+    "vault_secret": "canary-3f1c",
+}
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """An environment that was never asked."""
+    return Environment(directory=Path("inventories/unit"), groups={"all": ["server"]}, hostvars={"server": VARIABLES})
+
+
+def all_met() -> list[Check]:
+    """One met check of every control."""
+    evidence = ("raw/server/seen.txt",)
+    return [Check(control=name, host="server", name="it holds", status="met", evidence=evidence) for name in load()]
+
+
+def one_of_each() -> list[Check]:
+    """Checks of one control in every state, with a reason that would break an unescaped page."""
+    reason = '<script src="https://evil.example/x.js"></script>'
+    return [Check(control="NET-1", host="server", name=status, status=status, reason=reason) for status in STATUSES]
+
+
+@pytest.mark.parametrize("checks", [[], all_met(), one_of_each()], ids=["nothing", "all met", "one of each"])
+def test_report_is_valid_by_its_schema(checks: list[Check]) -> None:
+    verdicts = combine(checks, load())
+    report = build(environment="unit", time=NOON, version="0.1.0", hosts=["server"], verdicts=verdicts)
+    jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"status": "passed"}, {"checks": []}, {"status": "not met"}, {"surprise": 1}, {"id": "NET"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_schema_refuses_what_the_contract_does_not_have(change: dict[str, object]) -> None:
+    report = build(environment="unit", time=NOON, version="1", hosts=["server"], verdicts=combine(all_met(), ["NET-1"]))
+    report["controls"][0].update(change)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+def test_page_asks_nothing_of_anybody_else() -> None:
+    verdicts = combine(one_of_each(), load())
+    report = build(environment="unit", time=NOON, version="1", hosts=["server"], verdicts=verdicts)
+    text = page(report, verdicts, ["NET-1: open"], Exceptions())
+    assert "<script" not in text
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//|url\(|@import""", text)
+
+
+def test_page_names_every_promise_and_its_evidence() -> None:
+    verdicts = combine(all_met(), load())
+    text = page(
+        build(environment="unit", time=NOON, version="1", hosts=["server"], verdicts=verdicts),
+        verdicts,
+        [],
+        Exceptions(),
+    )
+    assert all(f'id="{name}"' in text for name in load())
+    assert text.count('href="raw/server/seen.txt"') == len(load())
+
+
+def test_bundle_has_every_part_and_no_secret(tmp_path: Path, environment: Environment) -> None:
+    bundle = tmp_path / "20261124T120000Z"
+    write_bundle(bundle, environment, all_met(), Exceptions(), NOON)
+    written = {path.name: path.read_text(encoding="utf-8") for path in bundle.iterdir()}
+    assert set(written) == {"report.json", "report.html", "annex.md", "open.json"}
+    assert json.loads(written["open.json"]) == []
+    assert not [name for name, text in written.items() if VARIABLES["vault_secret"] in text]
+
+
+def test_annex_states_every_promise_with_what_is_declared(environment: Environment) -> None:
+    text = annex.render(environment, {"NET-1": "2026-11-24T11:00:00Z"}, NOON)
+    assert all(f"| {name} |" in text for name in load())
+    assert "runs at Example Software GmbH" in text
+    assert "answer on 443 and on no other port" in text
+    assert "issued through Let's Encrypt" in text
+    assert "| 2026-11-24T11:00:00Z |" in text
+    assert "not proved yet" in text
+
+
+@pytest.mark.parametrize(
+    ("last", "is_stale"), [("2026-11-24T11:00:00Z", False), ("2026-11-22T11:00:00Z", True)], ids=["fresh", "old"]
+)
+def test_annex_says_when_a_proof_is_too_old(environment: Environment, last: str, is_stale: bool) -> None:
+    assert ("older than it may be" in annex.render(environment, {"NET-1": last}, NOON)) is is_stale
+
+
+def test_last_proof_is_the_newest_report_that_was_met_on_every_host() -> None:
+    def report(time: str, *statuses: str) -> dict[str, object]:
+        return {"time": time, "controls": [{"id": "NET-1", "status": status} for status in statuses]}
+
+    reports = [
+        report("2026-11-24T03:00:00Z", "met", "not met"),
+        report("2026-11-24T01:00:00Z", "met", "met"),
+        report("2026-11-24T02:00:00Z", "met", "waived"),
+    ]
+    assert last_proofs(reports) == {"NET-1": "2026-11-24T02:00:00Z"}
