@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.art32.server.plugins.module_utils import access
 from ansible_collections.art32.server.plugins.module_utils.host_facts import COMMAND, UnsupportedHostError, parse
+from ansible_collections.art32.server.plugins.plugin_utils.authority import signing
 
 REFUSED = ("Permission denied", "Too many authentication failures")
 
@@ -73,15 +74,14 @@ class ActionModule(ActionBase):
 
     def _with_certificate(self, reason: str) -> Login:
         """The person's key with a certificate that lasts, from the environment's authority."""
-        person = self._value("access_person")
-        grant = access.Grant(person=person, environment=self._value("art32_environment"), reason=reason)
-        private = self._value("access_ca")
-        if not private.startswith(access.AGENT):
-            # The loader decrypts the file when it is vaulted, and removes its copy when the play ends.
-            private = self._loader.get_real_file(str(Path(private).expanduser()))
-        signer = access.authority(private, self._value("access_ca_public"))
+        person, public = self._value("access_person"), self._value("access_ca_public")
         directory = Path(self._value("inventory_dir")) / ".access"
-        return Login(user=person, key=access.issue(directory, grant, signer), certificate=True)
+        key = access.lasting(directory, person, public)
+        if key is None:
+            grant = access.Grant(person=person, environment=self._value("art32_environment"), reason=reason)
+            with signing(self._loader, self._value("access_ca"), public) as authority:
+                key = access.issue(directory, grant, authority)
+        return Login(user=person, key=key, certificate=True)
 
     def _first(self) -> Login:
         """The account and key that the machine's provider set up."""

@@ -3,7 +3,18 @@
 
 from __future__ import annotations
 
-__all__ = ["AccessError", "Authority", "Grant", "Request", "authority", "certify", "good_for", "issue", "remaining"]
+__all__ = [
+    "AccessError",
+    "Authority",
+    "Grant",
+    "Request",
+    "authority",
+    "certify",
+    "good_for",
+    "issue",
+    "lasting",
+    "remaining",
+]
 
 import base64
 import fcntl
@@ -120,6 +131,13 @@ def good_for(certificate: str, public: str, request: Request, *, ca_public: str,
     return max(datetime.fromtimestamp(found.valid_before, tz=UTC) - now, timedelta())
 
 
+def lasting(directory: Path, person: str, ca_public: str) -> Path | None:
+    """The private key of a person whose certificate lasts long enough for a run; None when one has to be issued."""
+    key = directory / person
+    left = remaining(key, person=person, ca_public=ca_public, now=datetime.now(tz=UTC))
+    return key if left >= RENEWED_BELOW else None
+
+
 def issue(directory: Path, grant: Grant, signer: Authority) -> Path:
     """The private key of a person with a certificate that lasts; both are made when they are missing or too old.
 
@@ -132,8 +150,7 @@ def issue(directory: Path, grant: Grant, signer: Authority) -> Path:
     with _locked(directory / ".lock"):
         if not key.exists():
             _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", grant.person, "-f", str(key)])
-        left = remaining(key, person=grant.person, ca_public=signer.public, now=datetime.now(tz=UTC))
-        if left < RENEWED_BELOW:
+        if lasting(directory, grant.person, signer.public) is None:
             _sign(key, grant, signer)
     return key
 
