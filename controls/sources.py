@@ -30,7 +30,6 @@ EVERY_HOST = {
     "passwords": 'getent shadow | awk -F: \'{ print $1, $2 == "" ? "empty" : $2 ~ /^[!*]/ ? "locked" : "set" }\'',
     "principals": "cd /etc/ssh/principals && grep -H . *",
     "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
-    "keys-by-hand": "find /root /home /etc/ssh -name 'authorized_keys*' -size +0",
 }
 
 

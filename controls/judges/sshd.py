@@ -24,6 +24,7 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "authorizedprincipalscommand": frozenset({"none"}),
     "permitrootlogin": frozenset({"no"}),
 }
+REFUSALS = ("Failed publickey", "not in PubkeyAcceptedAlgorithms")
 GIVEN = ("trustedusercakeys", "authorizedprincipalsfile")
 
 
@@ -52,10 +53,20 @@ def accepted(log: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def refusal(log: str, fingerprint: str) -> str:
-    """The newest line of sshd's log that refuses a key, without time and host; empty when there is none."""
-    lines = [line for line in log.splitlines() if fingerprint in line and "Failed publickey" in line]
-    return lines[-1].partition("]: ")[2] if lines else ""
+def refusal(log: str, person: str) -> str:
+    """Why sshd refused a person's key, in its own words; empty when the log does not say.
+
+    The lines of one connection share the process number: `sshd-session[42]: ...`.
+    """
+    connections: dict[str, list[str]] = {}
+    for line in log.splitlines():
+        process, _, said = line.partition("]: ")
+        connections.setdefault(process.rpartition("[")[2], []).append(said)
+    for lines in reversed(connections.values()):
+        reasons = [line for line in lines if any(words in line for words in REFUSALS)]
+        if reasons and any(f"user {person} " in line or f"for {person} " in line for line in lines):
+            return reasons[-1]
+    return ""
 
 
 def offered(message: str) -> set[str]:

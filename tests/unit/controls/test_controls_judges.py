@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controls.judges import cluster, firewall, logs, sshd
+from controls.judges import accounts, cluster, firewall, logs, sshd
 from controls.judges.firewall import Opening
 
 RULES = """\
@@ -107,12 +107,24 @@ def test_login_with_a_bare_key_is_none_with_a_certificate() -> None:
     assert sshd.accepted(LOG.replace("ED25519-CERT SHA256:key ID", "ED25519 SHA256:key ID")) is None
 
 
-def test_newest_refusal_of_the_key_is_found() -> None:
-    lines = [
-        f"t server sshd[{n}]: Failed publickey for jane from 192.0.2.1 port {n} ssh2: ED25519 SHA256:k" for n in (1, 2)
-    ]
-    assert sshd.refusal("\n".join(lines), "SHA256:k").startswith("Failed publickey for jane from 192.0.2.1 port 2")
-    assert sshd.refusal("\n".join(lines), "SHA256:another") == ""
+REFUSED = """\
+t server sshd-session[1]: Connection from 192.0.2.1 port 9 on 192.0.2.2 port 22
+t server sshd-session[2]: Failed publickey for joe from 192.0.2.1 port 8 ssh2: ED25519 SHA256:k
+t server sshd-session[1]: userauth_pubkey: signature algorithm ssh-ed25519 not in PubkeyAcceptedAlgorithms [preauth]
+t server sshd-session[1]: Connection closed by authenticating user jane 192.0.2.1 port 9 [preauth]
+"""
+
+
+@pytest.mark.parametrize(
+    ("person", "said"),
+    [
+        ("jane", "userauth_pubkey: signature algorithm ssh-ed25519 not in PubkeyAcceptedAlgorithms [preauth]"),
+        ("joe", "Failed publickey for joe from 192.0.2.1 port 8 ssh2: ED25519 SHA256:k"),
+        ("eve", ""),
+    ],
+)
+def test_reason_of_a_refusal_is_that_of_the_persons_own_connection(person: str, said: str) -> None:
+    assert sshd.refusal(REFUSED, person) == said
 
 
 @pytest.mark.parametrize(
@@ -275,3 +287,41 @@ def test_line_of_another_format_is_none(written: str) -> None:
 )
 def test_kept_days_follow_from_period_count_and_age(section: str, days: float) -> None:
     assert logs.kept_days(section) == days
+
+
+ACCOUNTS = "root:x:0:0::/root:/bin/bash\njane:x:1001:1001::/home/jane:/bin/bash\njoe:x:1002:1002::/home/joe:/bin/bash\n"
+GROUP = "root:x:0:\nart32-people:x:900:jane,joe\nart32-admin:x:901:jane\njoe:x:1002:\n"
+
+
+@pytest.mark.parametrize(
+    ("group", "found"),
+    [("art32-people", {"jane", "joe"}), ("art32-admin", {"jane"}), ("joe", {"joe"}), ("none", set())],
+)
+def test_members_are_listed_or_have_it_as_first_group(group: str, found: set[str]) -> None:
+    assert accounts.members(ACCOUNTS, GROUP, group) == found
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ("%art32-admin ALL=(ALL:ALL) NOPASSWD: ALL", {"jane"}),
+        ("joe ALL=(root) /usr/bin/less", {"joe"}),
+        ("Defaults env_reset", set()),
+        ("@includedir /etc/sudoers.d", set()),
+    ],
+)
+def test_sudoers_are_the_accounts_that_lines_are_for(rule: str, found: set[str]) -> None:
+    assert accounts.sudoers(rule, ACCOUNTS, GROUP) == found
+
+
+def test_set_and_empty_passwords_are_found() -> None:
+    assert accounts.with_password("root locked\njane set\njoe empty\n") == ["jane", "joe"]
+
+
+def test_principals_beyond_and_below_the_declared_are_named() -> None:
+    found = accounts.principals("jane:jane\njane:eve\njane:# a comment\nold:old\n")
+    assert accounts.differences(found, {"jane": {"jane"}, "joe": {"joe"}}) == [
+        "eve gets in as jane",
+        "old gets in as old",
+        "joe does not get in as joe",
+    ]

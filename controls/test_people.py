@@ -1,0 +1,57 @@
+"""ACC-1 on every host: who gets in, and who becomes root, equals the declared people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .judges import accounts
+from .marks import control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .environment import Environment
+    from .machine import Machine
+
+
+@control("ACC-1")
+def test_ssh_principals_equal_the_declared_people(managed: Machine, declaration: Environment) -> None:
+    found = accounts.principals(managed.observed("principals").text)
+    system = managed.variable("sshd_system_principals", {})
+    wanted = {name: {name} for name in declaration.people("ssh")}
+    wanted |= {account: set(names) for account, names in system.items()}
+    problems = accounts.differences(found, wanted)
+    assert not problems, f"Who gets in by SSH differs from people: {'; '.join(problems)}."
+
+
+@control("ACC-1")
+def test_accounts_equal_the_declared_people(managed: Machine, declaration: Environment) -> None:
+    people = declaration.people("ssh")
+    passwd, group = managed.observed("accounts").text, managed.observed("groups").text
+    found = accounts.members(passwd, group, "art32-people")
+    assert found == set(people), f"The people's accounts are {named(found)}; declared are {named(people)}."
+    admins = {name for name, role in people.items() if role == "admin"}
+    found = accounts.members(passwd, group, "art32-admin")
+    assert found == admins, f"The administrators are {named(found)}; declared are {named(admins)}."
+
+
+@control("ACC-1")
+def test_only_declared_administrators_become_root(managed: Machine, declaration: Environment) -> None:
+    passwd, group = managed.observed("accounts").text, managed.observed("groups").text
+    able = accounts.sudoers(managed.observed("sudoers").text, passwd, group)
+    reachable = set(accounts.principals(managed.observed("principals").text))
+    admins = {name for name, role in declaration.people("ssh").items() if role == "admin"}
+    extra = (able & reachable) - admins
+    assert not extra, f"{named(extra)} may use sudo; declared administrators are {named(admins)} (people)."
+    assert admins <= able, f"{named(admins - able)} is declared as administrator but may not use sudo."
+
+
+@control("ACC-1")
+def test_no_account_has_a_password(managed: Machine) -> None:
+    found = accounts.with_password(managed.observed("passwords").text)
+    assert not found, f"{named(found)} could log in with a password; certificates are declared."
+
+
+def named(names: Iterable[str]) -> str:
+    """Names for a sentence."""
+    return ", ".join(sorted(names)) or "nobody"
