@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.art32.server.plugins.module_utils import access
 from ansible_collections.art32.server.plugins.module_utils.host_facts import IDENTITIES
+from ansible_collections.art32.server.plugins.plugin_utils.authority import signing
 
 
 class ActionModule(ActionBase):
@@ -60,7 +60,8 @@ class ActionModule(ActionBase):
             return bool(found["changed"]), found["certificate"]
         if self._task.check_mode:
             return True, ""
-        return True, access.certify(found["public"], request, self._authority())
+        with signing(self._loader, self._value("access_ca"), self._value("access_ca_public")) as authority:
+            return True, access.certify(found["public"], request, authority)
 
     def _request(self, arguments: dict[str, Any]) -> access.Request:
         host, environment = self._vars["inventory_hostname"], self._value("art32_environment")
@@ -87,13 +88,6 @@ class ActionModule(ActionBase):
         if found.get("failed"):
             raise AnsibleActionFail(str(found.get("msg")))
         return found
-
-    def _authority(self) -> access.Authority:
-        private = self._value("access_ca")
-        if not private.startswith(access.AGENT):
-            # The loader decrypts the file when it is vaulted, and removes its copy when the play ends.
-            private = self._loader.get_real_file(str(Path(private).expanduser()))
-        return access.authority(private, self._value("access_ca_public"))
 
     def _value(self, name: str) -> str:
         if name not in self._vars:
