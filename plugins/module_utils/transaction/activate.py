@@ -1,0 +1,113 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make the running system follow its files, and see that it does."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from ansible_collections.art32.server.plugins.module_utils.transaction import system
+from ansible_collections.art32.server.plugins.module_utils.transaction.compare import unit_verbs
+from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
+from ansible_collections.art32.server.plugins.module_utils.transaction.revert import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ansible_collections.art32.server.plugins.module_utils.transaction.model import Activation, Probe, Unit
+
+__all__ = ["activate", "probe", "reload_manager", "settle"]
+
+UNIT_SECONDS = 90
+PROBE_PAUSE = 0.25
+_JOURNAL_LINES = 8
+
+
+def reload_manager() -> None:
+    """Make systemd read its unit files."""
+    _order("systemctl", "daemon-reload")
+
+
+def settle(units: Sequence[Unit]) -> None:
+    """Mask, enable, start, stop: whatever each unit needs.
+
+    Raises TransactionError with systemd's message and the unit's last journal lines.
+    """
+    states = system.unit_states([unit.name for unit in units])
+    for unit in units:
+        for verb in unit_verbs(unit, states.get(unit.name)):
+            _order("systemctl", verb, unit.name, unit=unit.name)
+
+
+def activate(entry: Activation) -> None:
+    """Run one activation; a unit that is not running is started by `reload` and `restart`.
+
+    Raises TransactionError when it fails.
+    """
+    if entry.daemon_reload:
+        reload_manager()
+    elif entry.unit:
+        verb = "reload-or-restart" if entry.verb == "reload" and not _is_active(entry.unit) else entry.verb
+        _order("systemctl", verb, entry.unit, unit=entry.unit, timeout=entry.timeout)
+    else:
+        _order(*entry.command, timeout=entry.timeout)
+
+
+def _is_active(name: str) -> bool:
+    return system.unit_states([name])[name].is_active
+
+
+def _order(*argv: str, unit: str | None = None, timeout: int = UNIT_SECONDS) -> None:
+    status, output = run(argv, timeout=timeout)
+    if status != 0:
+        raise TransactionError(
+            f"Activation failed: {shlex.join(argv)}: {output or f'exit status {status}'}{_journal(unit)}"
+        )
+
+
+def _journal(unit: str | None) -> str:
+    if unit is None:
+        return ""
+    _, lines = run(
+        ["journalctl", "--unit", unit, "--lines", str(_JOURNAL_LINES), "--output", "cat", "--no-pager", "--quiet"]
+    )
+    return f"\nThe last lines of {unit}:\n{lines}" if lines else ""
+
+
+def probe(entry: Probe, *, until: float) -> None:
+    """Ask until it answers as it should, at most for the probe's own time and never after `until` (monotonic).
+
+    Raises TransactionError naming the probe and its last answer.
+    """
+    end = min(time.monotonic() + entry.timeout, until)
+    while (answer := _ask(entry)) is not None:
+        if time.monotonic() >= end:
+            unit = entry.target if entry.kind == "unit" else None
+            raise TransactionError(f"Probe failed: {entry}: {answer}{_journal(unit)}")
+        time.sleep(PROBE_PAUSE)
+
+
+def _ask(entry: Probe) -> str | None:
+    """Give what is wrong, None when nothing is."""
+    if entry.kind == "unit":
+        state = system.unit_states([entry.target]).get(entry.target, system.UnitState())
+        return None if state.is_active else f"it is {state.active}"
+    if entry.kind == "command":
+        status, output = run(entry.command, timeout=entry.timeout)
+        return None if status == 0 else output or f"exit status {status}"
+    return _connect(entry)
+
+
+def _connect(entry: Probe) -> str | None:
+    try:
+        if entry.kind == "port":
+            socket.create_connection((entry.address, int(entry.target)), timeout=entry.timeout).close()
+        else:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.settimeout(entry.timeout)
+                client.connect(entry.target)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

@@ -1,0 +1,320 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Compare what is declared with what is there. Predicting and applying share this; nothing here writes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.art32.server.plugins.module_utils.transaction import files, stamp, system
+from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError, concerns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ansible_collections.art32.server.plugins.module_utils.transaction.files import Found
+    from ansible_collections.art32.server.plugins.module_utils.transaction.model import (
+        Directory,
+        File,
+        Preparation,
+        Request,
+        Unit,
+    )
+    from ansible_collections.art32.server.plugins.module_utils.transaction.system import UnitState
+
+__all__ = ["Change", "Comparison", "compare", "file_diff", "unit_verbs"]
+
+DIFF_BYTES = 100_000
+_SECRET = "[secret, not shown]\n"
+_WORLD_READABLE = 0o004
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One thing that differs: a sentence, and for some the two sides of a diff."""
+
+    sentence: str
+    header: str = ""
+    before: str = ""
+    after: str = ""
+
+    def diff(self) -> dict[str, str]:
+        """Give it in Ansible's form."""
+        return {
+            "before_header": self.header,
+            "after_header": self.header,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Everything that differs, and what is due because of it."""
+
+    changes: tuple[Change, ...] = ()
+    packages: tuple[str, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    files: tuple[File, ...] = ()
+    removals: tuple[str, ...] = ()
+    preparations: tuple[Preparation, ...] = ()
+    units: tuple[Unit, ...] = ()
+    activations: tuple[int, ...] = ()
+    evidence: stamp.Evidence
+
+    @property
+    def foundations(self) -> bool:
+        """Whether something has to be there before the files can be judged."""
+        return bool(self.packages or self.directories or self.preparations)
+
+
+def observe(request: Request) -> tuple[dict[str, str], stamp.Evidence]:
+    """Ask the host everything at once."""
+    names = request.unit_names()
+    commands: list[Sequence[str]] = []
+    if request.packages:
+        commands.append(system.package_command(request.packages))
+    if names:
+        commands.append(system.unit_command(names))
+    commands.extend(request.loaded)
+    found = {entry.path: files.find(entry.path) for entry in request.files}
+    answers = iter(system.query(commands))
+    packages = system.parse_packages(next(answers).output) if request.packages else {}
+    units = system.parse_units(names, next(answers).output) if names else {}
+    outputs = {shlex.join(command): answer.output for command, answer in zip(request.loaded, answers, strict=True)}
+    evidence = stamp.Evidence(
+        stamp=_read(stamp.stamp_path(request.name)),
+        state=_read(stamp.state_path(request.name)),
+        units=units,
+        files=found,
+        outputs=outputs,
+        booted=system.boot_time(),
+    )
+    return packages, evidence
+
+
+def compare(request: Request) -> Comparison:
+    """Look at everything that is declared.
+
+    Raises TransactionError where a declared file or link would have to replace a directory or a device.
+    """
+    packages, evidence = observe(request)
+    missing = tuple(name for name in request.packages if packages.get(name) != "ii")
+    directories = [(entry, files.find(entry.path, follow=True)) for entry in request.directories]
+    differing = tuple(entry for entry in request.files if files.differences(entry, evidence.files[entry.path]))
+    removals = _removals(request)
+    preparations = tuple(entry for entry in request.prepare if not os.path.lexists(entry.creates))
+    units = tuple(unit for unit in request.units if unit_verbs(unit, evidence.units.get(unit.name)))
+    touched = [entry.path for entry in differing] + list(removals)
+    stale = stamp.stale(request, evidence)
+    activations = _activations(request, touched, stale, anything=bool(missing or preparations))
+    changes = [
+        *(_package_changes(missing)),
+        *(change for entry, found in directories for change in _attribute_changes(entry, found)),
+        *(_prepare_change(entry) for entry in preparations),
+        *(change for entry in differing for change in _file_changes(entry, evidence.files[entry.path])),
+        *(_removal_change(path, request) for path in removals),
+        *(_unit_change(unit, evidence.units.get(unit.name)) for unit in units),
+        *(_activation_changes(request, activations, stale)),
+    ]
+    return Comparison(
+        changes=tuple(changes),
+        packages=missing,
+        directories=tuple(entry for entry, found in directories if files.differences(entry, found)),
+        files=differing,
+        removals=removals,
+        preparations=preparations,
+        units=units,
+        activations=activations,
+        evidence=evidence,
+    )
+
+
+def _removals(request: Request) -> tuple[str, ...]:
+    declared = [entry.path for entry in request.files] + [entry.creates for entry in request.prepare]
+    present = [path for path in request.absent if os.path.lexists(path)]
+    return tuple(dict.fromkeys([*files.undeclared(request.owns, declared), *present]))
+
+
+def _activations(
+    request: Request, touched: Sequence[str], stale: Mapping[int, str], *, anything: bool
+) -> tuple[int, ...]:
+    """Numbers of the activations to run, in order."""
+    return tuple(
+        number
+        for number, entry in enumerate(request.activate)
+        if number in stale or any(concerns(entry, path) for path in touched) or (anything and not entry.files)
+    )
+
+
+def unit_verbs(declared: Unit, state: UnitState | None) -> tuple[str, ...]:
+    """Give systemctl's verbs that make a unit what is declared, in the order to run them."""
+    state = state or system.UnitState()
+    runs = state.is_active or state.active == "activating"
+    verbs = {
+        "unmask": declared.masked is False and state.is_masked,
+        "enable": declared.enabled is True and not state.is_enabled,
+        "start": declared.state == "started" and not runs,
+        "stop": declared.state == "stopped" and runs,
+        "disable": declared.enabled is False and state.file_state in ("enabled", "enabled-runtime"),
+        "mask": declared.masked is True and not state.is_masked,
+    }
+    return tuple(verb for verb, due in verbs.items() if due)
+
+
+# Sentences and diffs
+
+
+def _read(path: Any) -> dict[str, Any] | None:
+    from json import loads  # noqa: PLC0415 - as light as the rest of the no-change path
+
+    try:
+        value = loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _package_changes(missing: Sequence[str]) -> Iterable[Change]:
+    return (
+        Change(sentence=f"Install the package {name}", header=f"package {name}", after="installed\n")
+        for name in missing
+    )
+
+
+def _prepare_change(entry: Preparation) -> Change:
+    return Change(
+        sentence=f"Run {entry.command[0]}: {entry.creates} is missing", header=entry.creates, after="[made once]\n"
+    )
+
+
+def _attributes(entry: File | Directory) -> dict[str, str]:
+    return {"owner": entry.owner, "group": entry.group, "mode": f"{entry.mode:04o}"}
+
+
+def _found_attributes(found: Found) -> dict[str, str]:
+    return {"owner": _user(found.uid), "group": _group(found.gid), "mode": f"{found.mode:04o}"}
+
+
+def _user(number: int) -> str:
+    try:
+        return files.pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _group(number: int) -> str:
+    try:
+        return files.grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _attribute_changes(entry: File | Directory, found: Found) -> Iterable[Change]:
+    differing = files.differences(entry, found)
+    if "kind" in differing:
+        if found.kind not in ("absent", "file", "link"):
+            raise TransactionError(f"{entry.path}: something else than a directory is in the way")
+        sentence = f"Make the directory {entry.path}"
+        yield Change(sentence=sentence, header=entry.path, after=_lines(_attributes(entry)))
+        return
+    names = [name for name in ("owner", "group", "mode") if name in differing]
+    if not names:
+        return
+    old, new = _found_attributes(found), _attributes(entry)
+    what = ", ".join(f"{name} from {old[name]} to {new[name]}" for name in names)
+    yield Change(
+        sentence=f"Change {entry.path}: {what}",
+        header=f"{entry.path} (attributes)",
+        before=_lines({name: old[name] for name in names}),
+        after=_lines({name: new[name] for name in names}),
+    )
+
+
+def _lines(values: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in values.items())
+
+
+def _file_changes(entry: File, found: Found) -> Iterable[Change]:
+    if found.kind in ("directory", "other"):
+        raise TransactionError(f"{entry.path}: a {found.kind if found.kind == 'directory' else 'device'} is in the way")
+    differing = files.differences(entry, found)
+    if {"kind", "content", "target"} & set(differing):
+        verb = "Make" if found.kind == "absent" else "Change the content of" if "content" in differing else "Replace"
+        what = f"the link {entry.path}" if entry.link is not None and verb != "Change the content of" else entry.path
+        before, after = file_diff(entry, found)
+        yield Change(sentence=f"{verb} {what}", header=entry.path, before=before, after=after)
+    if "kind" not in differing:
+        yield from _attribute_changes_of_file(entry, found, differing)
+
+
+def _attribute_changes_of_file(entry: File, found: Found, differing: Sequence[str]) -> Iterable[Change]:
+    if {"owner", "group", "mode"} & set(differing):
+        yield from _attribute_changes(entry, found)
+
+
+def file_diff(entry: File, found: Found) -> tuple[str, str]:
+    """Give both sides of a file's diff; nothing of a secret."""
+    if entry.secret:
+        return ("" if found.kind == "absent" else _SECRET), _SECRET.replace("]", ", new]")
+    after = f"link to {entry.link}\n" if entry.link is not None else _text(entry.content)
+    return _present(found), after
+
+
+def _present(found: Found) -> str:
+    if found.kind == "absent":
+        return ""
+    return f"link to {found.target}\n" if found.kind == "link" else _text(found.content)
+
+
+def _text(content: bytes) -> str:
+    if len(content) > DIFF_BYTES:
+        return f"[{len(content)} bytes, not shown]\n"
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"[{len(content)} bytes, not text]\n"
+
+
+def _removal_change(path: str, request: Request) -> Change:
+    found = files.find(path)
+    reason = "" if path in request.absent else ", which nobody declared"
+    shown = (
+        _present(found) if found.mode & _WORLD_READABLE or found.kind == "link" else "[not world-readable, not shown]\n"
+    )
+    before = "[a directory]\n" if found.kind == "directory" else shown
+    return Change(sentence=f"Remove {path}{reason}", header=path, before=before)
+
+
+def _unit_change(declared: Unit, state: UnitState | None) -> Change:
+    verbs = unit_verbs(declared, state)
+    done = {
+        "unmask": "unmasked",
+        "enable": "enabled",
+        "start": "started",
+        "stop": "stopped",
+        "disable": "disabled",
+        "mask": "masked",
+    }
+    opposite = {
+        "unmask": "masked",
+        "enable": "disabled",
+        "start": "stopped",
+        "stop": "started",
+        "disable": "enabled",
+        "mask": "unmasked",
+    }
+    return Change(
+        sentence=f"{' and '.join(verbs).capitalize()} {declared.name}",
+        header=f"unit {declared.name}",
+        before="".join(f"{opposite[verb]}\n" for verb in verbs),
+        after="".join(f"{done[verb]}\n" for verb in verbs),
+    )
+
+
+def _activation_changes(request: Request, activations: Sequence[int], stale: Mapping[int, str]) -> Iterable[Change]:
+    sentences = (stale.get(number) or str(request.activate[number]).capitalize() for number in activations)
+    sentences = (sentence[0].upper() + sentence[1:] for sentence in sentences)
+    return (Change(sentence=sentence) for sentence in dict.fromkeys(sentences))

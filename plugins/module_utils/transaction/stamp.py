@@ -1,0 +1,125 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether the running system has loaded what its files say.
+
+After an activation a stamp notes the hashes of the files, each unit's invocation and the time. /run forgets it at a
+reboot; what commands printed (`loaded`) and when is kept in /var/lib as well.
+
+A unit is stale when its files changed after it read them, whoever restarted it since: it read them when it was
+started or, where a reload suffices, last reloaded. A command's effect is stale when a file changed after the last
+activation and after the last boot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.art32.server.plugins.module_utils.transaction.model import concerns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ansible_collections.art32.server.plugins.module_utils.transaction.files import Found
+    from ansible_collections.art32.server.plugins.module_utils.transaction.model import Activation, Request
+    from ansible_collections.art32.server.plugins.module_utils.transaction.system import UnitState
+
+__all__ = ["STAMPS", "STATES", "Evidence", "digest", "stale", "stamp_path", "state_path"]
+
+STAMPS = Path("/run/art32/stamps")
+STATES = Path("/var/lib/art32/transaction/state")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known of the last activation, and what is there now."""
+
+    stamp: Mapping[str, Any] | None
+    state: Mapping[str, Any] | None
+    units: Mapping[str, UnitState]
+    files: Mapping[str, Found]
+    outputs: Mapping[str, str]
+    booted: float
+
+
+def stamp_path(name: str) -> Path:
+    """Where the stamp of a transaction lies."""
+    return STAMPS / f"{name}.json"
+
+
+def state_path(name: str) -> Path:
+    """Where the lasting part lies."""
+    return STATES / f"{name}.json"
+
+
+def digest(found: Found) -> str:
+    """Hash of what is at a path."""
+    return hashlib.sha256(found.target.encode() if found.kind == "link" else found.content).hexdigest()
+
+
+def stale(request: Request, evidence: Evidence) -> dict[int, str]:
+    """Say which activations are due although no file differs: their number and a sentence with the reason."""
+    due = {
+        number: reason
+        for number, entry in enumerate(request.activate)
+        if (reason := _reason(entry, evidence, has_loaded=bool(request.loaded)))
+    }
+    drifted = _drifted(request.loaded, evidence)
+    if drifted:
+        sentence = f"Activate again: {drifted}"
+        due.update({number: sentence for number in range(len(request.activate)) if number not in due})
+    return due
+
+
+def _reason(entry: Activation, evidence: Evidence, *, has_loaded: bool) -> str | None:
+    if entry.daemon_reload:
+        pending = [name for name, unit in evidence.units.items() if unit.needs_daemon_reload]
+        return f"Reload the unit files: {pending[0]} changed since systemd read it" if pending else None
+    relevant = {path: found for path, found in evidence.files.items() if concerns(entry, path)}
+    if not relevant or entry.verb == "stop":
+        return None
+    newest = max(relevant, key=lambda path: relevant[path].ctime)
+    if entry.unit:
+        return _unit_reason(entry, entry.unit, relevant, newest, evidence)
+    activated = max(float((evidence.state or {}).get("activated", 0)), evidence.booted)
+    del has_loaded
+    if relevant[newest].ctime > activated:
+        return f"Run {shlex.join(entry.command)}: {newest} changed after the last activation"
+    return None
+
+
+def _unit_reason(
+    entry: Activation, unit: str, relevant: Mapping[str, Found], newest: str, evidence: Evidence
+) -> str | None:
+    state = evidence.units.get(unit)
+    if state is None or not state.is_active or _is_stamped(unit, state, relevant, newest, evidence.stamp):
+        return None
+    moments = [state.started] if entry.verb in ("start", "restart") else [state.started, state.reloaded]
+    read_at = max((moment for moment in moments if moment is not None), default=0.0)
+    if relevant[newest].ctime <= read_at:
+        return None
+    return f"{entry.verb.capitalize()} {unit}: it runs with an older configuration than {newest}"
+
+
+def _is_stamped(
+    unit: str, state: UnitState, relevant: Mapping[str, Found], newest: str, stamp: Mapping[str, Any] | None
+) -> bool:
+    """Whether the stamp vouches for this very process and these very files."""
+    if stamp is None or stamp.get("units", {}).get(unit) != state.invocation:
+        return False
+    if relevant[newest].ctime > float(stamp.get("activated", 0)):
+        return False
+    return all(stamp.get("files", {}).get(path) == digest(found) for path, found in relevant.items())
+
+
+def _drifted(commands: Sequence[Sequence[str]], evidence: Evidence) -> str | None:
+    known = (evidence.state or {}).get("loaded", {})
+    for command in commands:
+        text = shlex.join(command)
+        if text not in known:
+            return f"what `{text}` should print was never confirmed"
+        if evidence.outputs.get(text) != known[text]:
+            return f"`{text}` prints something else than what was confirmed"
+    return None
