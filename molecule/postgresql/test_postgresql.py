@@ -1,0 +1,135 @@
+"""Who reaches the server, from where and how; and what it runs with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from controls.machine import Machine
+
+REFUSED = "no pg_hba.conf entry"
+
+
+@pytest.fixture(params=[0, 1], ids=["ipv4", "ipv6"])
+def address(request: pytest.FixtureRequest, server: Machine) -> str:
+    return str(server.addresses[request.param])
+
+
+def ask(server: Machine, query: str, database: str = "postgres") -> str:
+    """What the server answers to its own account."""
+    return str(server.check_output("runuser -u postgres -- psql -XAtq -d %s -c %s", database, query))
+
+
+def log_in(vantage: Machine, server: Machine, address: str, **parts: Any) -> str:  # noqa: ANN401 - connection parameters
+    """What comes of a login as joe from a vantage host, the certificate not yet known there."""
+    password = parts.pop("password", server.variable("vault_database_passwords")["joe"])
+    parameters = {"host": address, "user": "joe", "dbname": "platform", "sslmode": "require", "connect_timeout": 5}
+    words = " ".join(f"{name}={value}" for name, value in {**parameters, **parts}.items())
+    query = "SELECT current_user, ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    done = vantage.run("PGPASSWORD=%s psql -XAtq %s -c %s", password, words, query)
+    return str(done.stdout + done.stderr).strip()
+
+
+def as_account(server: Machine, account: str, *, user: str, database: str = "platform") -> str:
+    """What comes of a login over the socket as a user of the operating system."""
+    done = server.run("runuser -u %s -- psql -XAtq -U %s -d %s -c 'SELECT current_user'", account, user, database)
+    return str(done.stdout + done.stderr).strip()
+
+
+def test_a_person_logs_in_from_the_management(management: Machine, server: Machine, address: str) -> None:
+    assert log_in(management, server, address) == "joe|t|TLSv1.3"
+
+
+def test_the_certificate_can_be_pinned(management: Machine, server: Machine, address: str) -> None:
+    pinned = server.file("/etc/postgresql/art32/server.crt").content_string
+    management.check_output("umask 077; printf %%s %s >server.crt", pinned)
+    parts = {"sslmode": "verify-full", "sslrootcert": "server.crt"}
+    assert log_in(management, server, address, **parts) == "joe|t|TLSv1.3"
+    management.check_output(
+        "openssl req -x509 -newkey ed25519 -noenc -subj /CN=other -keyout /dev/null -out server.crt"
+    )
+    assert "certificate verify failed" in log_in(management, server, address, **parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ({"sslmode": "disable"}, f"{REFUSED} for host .* no encryption"),
+        ({"password": "wrong"}, "password authentication failed"),
+        ({"user": "postgres"}, REFUSED),
+        ({"user": "platform"}, REFUSED),
+        ({"user": "platform_owner"}, REFUSED),
+        ({"user": "kim"}, REFUSED),  # the last day has passed
+        ({"dbname": "postgres"}, REFUSED),
+        ({"dbname": "template1"}, REFUSED),
+        ({"replication": "true"}, REFUSED),
+        ({"ssl_max_protocol_version": "TLSv1.1", "ssl_min_protocol_version": "TLSv1.1"}, "SSL error|protocol version"),
+    ],
+)
+def test_everything_else_is_refused_even_there(
+    management: Machine, server: Machine, parts: dict[str, str], answer: str
+) -> None:
+    assert re.search(answer, log_in(management, server, server.addresses[0], **parts))
+
+
+def test_a_visitor_is_refused_by_pg_hba_alone(visitor: Machine, server: Machine, address: str) -> None:
+    # There is no firewall in this scenario: the port answers, the server refuses.
+    assert REFUSED in log_in(visitor, server, address)
+    log = server.check_output("tail -n 200 /var/log/postgresql/*.log")
+    assert f'{REFUSED} for host "{visitor.addresses[server.addresses.index(address)]}", user "joe"' in log
+
+
+@pytest.mark.parametrize(
+    ("account", "user", "database", "answer"),
+    [
+        ("platform", "platform", "platform", "platform"),
+        ("second-one", "second_one", "second_one", "second_one"),
+        ("platform", "platform_owner", "platform", "Peer authentication failed"),
+        ("platform", "second_one", "second_one", "Peer authentication failed"),
+        ("platform", "postgres", "postgres", "Peer authentication failed"),
+        ("platform-migrate", "platform", "platform", "Peer authentication failed"),
+        # Right by the map, but the owner has a login only while a migration runs.
+        ("platform-migrate", "platform_owner", "platform", 'role "platform_owner" is not permitted to log in'),
+        ("admin", "platform", "platform", "Peer authentication failed"),
+        ("admin", "joe", "platform", REFUSED),
+        ("postgres", "postgres", "platform", "postgres"),
+    ],
+)
+def test_who_gets_in_over_the_socket(server: Machine, account: str, user: str, database: str, answer: str) -> None:
+    assert answer in as_account(server, account, user=user, database=database)
+
+
+def test_every_rule_is_loaded_and_none_is_wider(server: Machine) -> None:
+    rules = ask(server, "SELECT type, auth_method, error FROM pg_hba_file_rules").splitlines()
+    assert {rule for rule in rules if not rule.startswith("local|peer|")} == {"hostssl|scram-sha-256|"}
+    assert ask(server, "SELECT pg_conf_load_time() >= (pg_stat_file(current_setting('hba_file'))).modification") == "t"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ssl_min_protocol_version", "TLSv1.2"),
+        ("password_encryption", "scram-sha-256"),
+        ("data_checksums", "on"),
+        ("log_connections", "on"),
+        ("max_wal_senders", "0"),
+        ("archive_mode", "off"),  # no repository is declared here
+    ],
+)
+def test_settings_in_force(server: Machine, name: str, value: str) -> None:
+    assert ask(server, f"SHOW {name}") == value
+
+
+def test_nothing_waits_for_a_restart(server: Machine) -> None:
+    assert ask(server, "SELECT name FROM pg_settings WHERE pending_restart") == ""
+    assert ask(server, "SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile ~ 'auto.conf'") == ""
+
+
+def test_it_starts_by_itself_and_the_key_is_safe(server: Machine) -> None:
+    assert server.service("postgresql").is_enabled
+    key = server.file("/etc/postgresql/art32/server.key")
+    assert (key.user, key.group, key.mode) == ("root", "postgres", 0o640)
+    assert server.run("runuser -u platform -- cat /etc/postgresql/art32/server.key").rc != 0
