@@ -18,6 +18,7 @@ from .evidence import Evidence, NotAssessedError, Store
 from .ssh import Connections, Unreachable
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
@@ -28,6 +29,7 @@ REMOTE = Path(__file__).parent / "remote"
 COMMAND_SECONDS = 30
 COMMANDS_AT_ONCE = 4
 PORT_SECONDS = 2
+SCRIPT_SECONDS = 600
 
 
 class Lab:
@@ -148,12 +150,30 @@ class Machine(Host):
         """A local port whose connections leave from this host."""
         return self.lab.connections.tunnel(self.name, address, port)
 
+    def restore_drill(self, databases: list[str]) -> Evidence:
+        """Restore this host's newest backup beside the live cluster and count the rows of both."""
+        answer = self._send("restore.py", self.name, databases)
+        kept = self.lab.store.keep(
+            host=self.name,
+            name="restore-drill",
+            command="pgbackrest restore",
+            rc=answer.returncode,
+            stdout=answer.stdout,
+            stderr=answer.stderr,
+        )
+        return self.lab.store.use(kept)
+
     def _run_remote(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - the script's answer
         """Send a script to the host's Python and return the JSON that it prints."""
-        program = (REMOTE / script).read_text(encoding="utf-8")
-        program += f"\nmain(*json.loads({json.dumps(arguments)!r}))\n"
-        root = "sudo -n " if self.is_managed else ""
-        answer = self.lab.connections.run(self.name, f'{root}python3 - "$SSH_CONNECTION"', stdin=program)
+        answer = self._send(script, *arguments)
         if answer.returncode != 0:
             raise Unreachable(f"{self.name} cannot be asked: {answer.stderr.strip()}")
         return json.loads(answer.stdout)
+
+    def _send(self, script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Send a script to the host's Python, which runs its `main` with the arguments; as root where managed."""
+        program = (REMOTE / script).read_text(encoding="utf-8")
+        program += f"\nmain(*json.loads({json.dumps(arguments)!r}))\n"
+        root = "sudo -n " if self.is_managed else ""
+        command = f'{root}python3 - "$SSH_CONNECTION"'
+        return self.lab.connections.run(self.name, command, stdin=program, timeout=SCRIPT_SECONDS)

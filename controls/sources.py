@@ -84,7 +84,14 @@ def conformance(service: Mapping[str, Any]) -> str:
 
 
 def _backup(environment: Environment) -> dict[str, str]:
-    return {}
+    properties = "--property=ActiveState,UnitFileState,TimersCalendar,LastTriggerUSec,NextElapseUSecRealtime"
+    return {
+        "repository": as_user("pgbackrest", "pgbackrest", "--output=json", "--log-level-console=warn", "info"),
+        **{
+            f"backup-timer-{host}": f"systemctl show {properties} art32-backup@{host}.timer"
+            for host in environment.hosts("database")
+        },
+    }
 
 
 PARTS: Mapping[str, Callable[[Environment], dict[str, str]]] = {

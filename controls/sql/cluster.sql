@@ -36,6 +36,7 @@ SELECT jsonb_pretty(jsonb_build_object(
     WHERE name IN ('ssl', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
       'server_version')),
   'archiver', (SELECT to_jsonb(pg_stat_archiver) FROM pg_stat_archiver),
+  'waiting_since', (SELECT min(modification) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
   'outgoing', jsonb_build_object(
     'slots', (SELECT coalesce(jsonb_agg(slot_name), '[]') FROM pg_replication_slots),
     'senders', (SELECT coalesce(jsonb_agg(application_name), '[]') FROM pg_stat_replication),
