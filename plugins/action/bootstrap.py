@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 COLLECTION = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = COLLECTION / "inventories" / "example"
 VARIABLES = Path("group_vars/all")
-SECRET_BYTES = 36
+SECRET_BYTES = 48
 IGNORED = "# Never share these: the password of the vault, and short-lived keys.\n.vault-password\n.access/\n"
 
 
@@ -118,7 +118,8 @@ def write_environment(directory: Directory, environment: str, answers: Mapping[s
 
 def _example_services(domain: str) -> list[dict[str, Any]]:
     document = yaml.safe_load((EXAMPLE / VARIABLES / "services.yml").read_text(encoding="utf-8"))
-    return [{**document["services"][0], "domain": domain}]
+    service = document["services"][0]
+    return [{**service, "domain": domain, "environment": {**service["environment"], "PLATFORM_DOMAIN": domain}}]
 
 
 def _hosts(answers: Mapping[str, Any]) -> str:

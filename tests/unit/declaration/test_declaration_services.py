@@ -15,7 +15,7 @@ PLATFORM: dict[str, Any] = {
     "name": "platform",
     "domain": "platform.example.test",
     "source": {"wheel": "platform.whl"},
-    "application": {"wsgi": "platform_app.wsgi:application"},
+    "application": {"wsgi": "art32_platform.wsgi:application"},
     "database": "platform",
 }
 A_DOMAIN = "a host name in lower case like platform.example.test, without blanks"
