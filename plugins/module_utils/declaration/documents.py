@@ -13,6 +13,7 @@ import yaml
 
 INDENT = 2
 WIDTH = 150
+LONGEST_FLOW = 120
 
 
 class _Dumper(yaml.SafeDumper):
@@ -26,6 +27,13 @@ class _Dumper(yaml.SafeDumper):
         """Write equal values out."""
         return True
 
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:  # noqa: ANN401
+        """Give every key of a long mapping a line of its own."""
+        node = super().represent_mapping(tag, mapping, flow_style)
+        if sum(len(f"{key}: {value}, ") for key, value in mapping.items()) > LONGEST_FLOW:
+            node.flow_style = False
+        return node
+
     def represent(self, data: Any) -> None:  # noqa: ANN401
         """Let the document's own mapping have a line for each key."""
         node = self.represent_data(data)
@@ -38,7 +46,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else '"' if "'" in text else None
+    style = "|" if "\n" in text else '"' if "'" in text or "{{" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

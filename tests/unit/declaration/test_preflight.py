@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"backup_cipher_pass": [SECRET], "vault_other": SECRET, "provider_contact": f"at {SECRET}"},
         "provider_contact: the value (hidden) is not allowed; an e-mail address",
     ),
-    "undefined": ({"provider_name": "{{ nobody }}"}, "provider_name: missing; 'nobody' is undefined"),
+    "undefined": ({"provider_privacy_url": "{{ nobody }}"}, "provider_privacy_url: missing; 'nobody' is undefined"),
 }
 
 
