@@ -76,7 +76,7 @@ def page(report: Mapping[str, Any], verdicts: Sequence[Verdict], missing: Sequen
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return template.get_template("report.html.j2").render(
         report=report,
-        promises=_promises(verdicts),
+        promises=_promises(verdicts, missing),
         missing=missing,
         exceptions=exceptions,
         statuses=STATUSES,
@@ -94,13 +94,14 @@ def last_proofs(reports: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return proofs
 
 
-def _promises(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """Each control with its verdicts on every host, and the worst of them."""
+def _promises(verdicts: Sequence[Verdict], missing: Sequence[str]) -> list[dict[str, Any]]:
+    """Each control with its verdicts on every host, the worst of them, and whether something about it is open."""
     promises = []
     for identifier, control in load().items():
         own = [verdict for verdict in verdicts if verdict.control == identifier]
         status = min((verdict.status for verdict in own), key=STATUSES.index)
-        promises.append({"control": control, "status": status, "verdicts": own})
+        is_open = any(line.startswith(identifier) for line in missing)
+        promises.append({"control": control, "status": status, "verdicts": own, "open": is_open})
     return promises
 
 

@@ -26,9 +26,10 @@ AT_LEAST = (
     "max_locks_per_transaction",
 )
 COUNTS = """
-  SELECT coalesce(json_object_agg(name, (xpath('//n/text()', query_to_xml(asks, false, true, '')))[1]::text::bigint), '{}')
+  SELECT coalesce(json_object_agg(name, (xpath('//n/text()', found))[1]::text::bigint), '{}')
     FROM (SELECT format('%I.%I', schemaname, tablename) AS name,
-                 format('SELECT count(*) AS n FROM %I.%I', schemaname, tablename) AS asks
+                 query_to_xml(format('SELECT count(*) AS n FROM %I.%I', schemaname, tablename), false, true, '')
+                   AS found
             FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')) AS tables
 """
 ARCHIVED = "SELECT coalesce(last_archived_wal, '') >= '{}' FROM pg_stat_archiver"
