@@ -153,10 +153,11 @@ def unit_verbs(declared: Unit, state: UnitState | None) -> tuple[str, ...]:
     """Give systemctl's verbs that make a unit what is declared, in the order to run them."""
     state = state or system.UnitState()
     runs = state.is_active or state.active == "activating"
+    started = runs or state.is_skipped
     verbs = {
         "unmask": declared.masked is False and state.is_masked,
         "enable": declared.enabled is True and not state.is_enabled,
-        "start": declared.state == "started" and not runs,
+        "start": declared.state == "started" and not started,
         "stop": declared.state == "stopped" and runs,
         "disable": declared.enabled is False and state.file_state in ("enabled", "enabled-runtime"),
         "mask": declared.masked is True and not state.is_masked,

@@ -35,6 +35,8 @@ _PROPERTIES = (
     "ExecMainStartTimestamp",
     "ActiveEnterTimestamp",
     "ExecReload",
+    "ConditionResult",
+    "ConditionTimestamp",
 )
 
 
@@ -57,6 +59,8 @@ class UnitState:
     needs_daemon_reload: bool = False
     started: float | None = None
     reloaded: float | None = None
+    is_skipped: bool = False
+    """Whether it was started in this boot, and its own conditions kept it from running (ConditionVirtualization=)."""
 
     @property
     def is_active(self) -> bool:
@@ -151,6 +155,7 @@ def _unit_state(block: str) -> UnitState:
         started=_timestamp(values.get("ExecMainStartTimestamp", ""))
         or _timestamp(values.get("ActiveEnterTimestamp", "")),
         reloaded=_reloaded([value for key, value in pairs if key == "ExecReload"]),
+        is_skipped=values.get("ConditionResult") == "no" and values.get("ConditionTimestamp", "") != "",
     )
 
 
