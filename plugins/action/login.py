@@ -75,10 +75,10 @@ class ActionModule(ActionBase):
     def _with_certificate(self, reason: str) -> Login:
         """The person's key with a certificate that lasts, from the environment's authority."""
         person, public = self._value("access_person"), self._value("access_ca_public")
+        grant = access.Grant(person=person, environment=self._value("art32_environment"), reason=reason)
         directory = Path(self._value("inventory_dir")) / ".access"
-        key = access.lasting(directory, person, public)
+        key = access.lasting(directory, grant, public)
         if key is None:
-            grant = access.Grant(person=person, environment=self._value("art32_environment"), reason=reason)
             with signing(self._loader, self._value("access_ca"), public) as authority:
                 key = access.issue(directory, grant, authority)
         return Login(user=person, key=key, certificate=True)

@@ -131,11 +131,11 @@ def good_for(certificate: str, public: str, request: Request, *, ca_public: str,
     return max(datetime.fromtimestamp(found.valid_before, tz=UTC) - now, timedelta())
 
 
-def lasting(directory: Path, person: str, ca_public: str) -> Path | None:
-    """The private key of a person whose certificate lasts long enough for a run; None when one has to be issued."""
-    key = directory / person
-    left = remaining(key, person=person, ca_public=ca_public, now=datetime.now(tz=UTC))
-    return key if left >= RENEWED_BELOW else None
+def lasting(directory: Path, grant: Grant, ca_public: str) -> Path | None:
+    """The private key of a person whose certificate has this reason and lasts for a run; None when there is none."""
+    key = directory / grant.person
+    left = remaining(key, person=grant.person, ca_public=ca_public, now=datetime.now(tz=UTC))
+    return key if left >= RENEWED_BELOW and _identity_of(certificate_of(key)) == grant.identity else None
 
 
 def issue(directory: Path, grant: Grant, signer: Authority) -> Path:
@@ -150,7 +150,7 @@ def issue(directory: Path, grant: Grant, signer: Authority) -> Path:
     with _locked(directory / ".lock"):
         if not key.exists():
             _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", grant.person, "-f", str(key)])
-        if lasting(directory, grant.person, signer.public) is None:
+        if lasting(directory, grant, signer.public) is None:
             _sign(key, grant, signer)
     return key
 
@@ -184,6 +184,11 @@ def sign_command(request: Request, signer: Authority, public: Path, ca_public: P
     options = [word for option in request.options for word in ("-O", option)]
     names = ["-I", request.identity, "-n", ",".join(request.principals)]
     return ["ssh-keygen", "-q", *keys, *names, *limits, *options, str(public)]
+
+
+def _identity_of(certificate: Path) -> str:
+    found = load_ssh_public_identity(certificate.read_bytes())
+    return found.key_id.decode() if isinstance(found, SSHCertificate) else ""
 
 
 def _sign(key: Path, grant: Grant, signer: Authority) -> None:

@@ -51,6 +51,12 @@ def test_a_lasting_certificate_is_used_again(tmp_path: Path, signer: access.Auth
     assert shown(access.issue(tmp_path / "access", JANE, signer)) == first
 
 
+def test_another_reason_takes_another_certificate(tmp_path: Path, signer: access.Authority) -> None:
+    first = shown(access.issue(tmp_path / "access", JANE, signer))
+    other = access.Grant(person="jane", environment="production", reason="site run")
+    assert shown(access.issue(tmp_path / "access", other, signer)) != first
+
+
 def test_a_certificate_about_to_end_is_renewed(tmp_path: Path, signer: access.Authority) -> None:
     key = access.issue(tmp_path / "access", JANE, signer)
     public = str(key.with_suffix(".pub"))
