@@ -131,12 +131,11 @@ class Machine(Host):
         )
         return self.lab.store.use(kept)
 
-    def try_ports(self, name: str, targets: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
-        """What a TCP connection from here to each address and port meets: open, refused, silent, ..."""
+    def try_ports(self, name: str, targets: list[tuple[str, int]]) -> Evidence:
+        """Try TCP connections from here; a line for each address and port says what was met: open, refused, silent."""
         found = self._run_remote("probe.py", targets, PORT_SECONDS)
         text = "".join(f"{address} {port} {outcome}\n" for address, port, outcome in found)
-        self.keep(name, "TCP connect", text)
-        return {(address, port): outcome for address, port, outcome in found}
+        return self.lab.store.keep(host=self.name, name=name, command="TCP connect", rc=0, stdout=text)
 
     def can_connect(self, address: str, port: int) -> bool:
         """Whether a TCP port answers a connection from here."""

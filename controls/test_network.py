@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .judges import firewall
+from .judges import firewall, ports
 from .marks import control, not_assessed
 
 if TYPE_CHECKING:
     from .environment import Environment
-    from .machine import Machine
+    from .evidence import Evidence
+    from .machine import Lab, Machine
 
 DATABASE_PORT = 5432
 NO_CLOUD = "no cloud account is declared, so the provider's own rules cannot be read"
@@ -23,16 +25,49 @@ USUAL_PORTS = (
 )
 
 
+class Scans:
+    """What answers of every managed host, from every vantage host: tried once, all at the same time."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Begin all of them."""
+        self._lab = lab
+        self._pool = ThreadPoolExecutor(8)
+        self._found = {
+            (vantage, target): self._pool.submit(self._scan, lab.machine(vantage), lab.machine(target))
+            for vantage in (*lab.environment.hosts("visitor"), *lab.environment.hosts("management"))
+            for target in lab.environment.managed
+        }
+
+    def seen(self, vantage: Machine, target: Machine) -> dict[tuple[str, int], str]:
+        """What each address and port met; counted as evidence of the running check."""
+        return ports.parse(self._lab.store.use(self._found[vantage.name, target.name].result()).text)
+
+    def _scan(self, vantage: Machine, target: Machine) -> Evidence:
+        declared = open_to(self._lab.environment, target, vantage)
+        listening = ports.listening(target.observed("listening").text)
+        tried = sorted({*declared, *listening, *USUAL_PORTS, DATABASE_PORT})
+        addresses = [(address, port) for address in target.addresses for port in tried]
+        return vantage.try_ports(f"ports-of-{target.name}", addresses)
+
+
+@pytest.fixture(scope="session")
+def scans(lab: Lab) -> Scans:
+    """The scans of this session."""
+    return Scans(lab)
+
+
 @control("NET-1")
-def test_only_declared_ports_answer_the_public(managed: Machine, visitor: Machine, declaration: Environment) -> None:
-    expect_exactly(managed, visitor, declaration)
+def test_only_declared_ports_answer_the_public(
+    managed: Machine, visitor: Machine, declaration: Environment, scans: Scans
+) -> None:
+    exactly(scans.seen(visitor, managed), open_to(declaration, managed, visitor), visitor.name)
 
 
 @control("NET-1")
 def test_only_declared_ports_answer_the_management(
-    managed: Machine, management: Machine, declaration: Environment
+    managed: Machine, management: Machine, declaration: Environment, scans: Scans
 ) -> None:
-    expect_exactly(managed, management, declaration)
+    exactly(scans.seen(management, managed), open_to(declaration, managed, management), management.name)
 
 
 @control("NET-1")
@@ -55,33 +90,30 @@ def test_security_group_opens_the_database_to_the_management_only(database: Mach
 
 
 @control("NET-2")
-def test_database_port_is_shut_to_the_public(database: Machine, visitor: Machine, declaration: Environment) -> None:
-    assert DATABASE_PORT not in open_to(declaration, database, visitor), "network_exposure opens 5432 to the public."
-    expect_exactly(database, visitor, declaration)
+def test_database_port_is_shut_to_the_public(database: Machine, visitor: Machine, scans: Scans) -> None:
+    met = scans.seen(visitor, database)
+    for address in database.addresses:
+        answering = [port for (where, port), outcome in met.items() if where == address and outcome == "open"]
+        assert DATABASE_PORT not in answering, f"Port 5432 answers {visitor.name} at {address}."
+        if not answering:
+            not_assessed(f"nothing answers {visitor.name} at {address}, so a shut port proves nothing")
 
 
 @control("NET-2")
-def test_database_port_answers_the_management(database: Machine, management: Machine, declaration: Environment) -> None:
-    targets = [(address, DATABASE_PORT) for address in database.addresses]
-    met = management.try_ports(f"database-port-of-{database.name}", targets)
-    shut = [f"{address} ({outcome})" for (address, _), outcome in met.items() if outcome != "open"]
-    assert not shut, f"Port 5432 does not answer the management address at {', '.join(shut)}."
+def test_database_port_answers_the_management(database: Machine, management: Machine, scans: Scans) -> None:
+    met = scans.seen(management, database)
+    shut = [address for address in database.addresses if met[address, DATABASE_PORT] != "open"]
+    assert not shut, f"Port 5432 does not answer {management.name} at {', '.join(shut)}."
 
 
-def expect_exactly(target: Machine, vantage: Machine, declaration: Environment) -> None:
-    """The declared ports answer over every address, and none of the usual or listening ones besides."""
-    declared = open_to(declaration, target, vantage)
+def exactly(met: dict[tuple[str, int], str], declared: set[int], vantage: str) -> None:
+    """The declared ports answer at every address, and nothing else does."""
     if not declared:
-        not_assessed(f"nothing is declared open from {vantage.name}, so a shut port would prove nothing")
-    ports = sorted({*declared, *USUAL_PORTS, *listening(target)})
-    targets = [(address, port) for address in target.addresses for port in ports]
-    met = vantage.try_ports(f"ports-of-{target.name}", targets)
-    dead = [
-        f"{address} port {port} ({why})" for (address, port), why in met.items() if port in declared and why != "open"
-    ]
-    assert not dead, f"From {vantage.name}, what is declared open does not answer: {', '.join(dead)}."
-    extra = [f"{address} port {port}" for (address, port), why in met.items() if port not in declared and why == "open"]
-    assert not extra, f"From {vantage.name}, what is not declared in network_exposure answers: {', '.join(extra)}."
+        not_assessed(f"nothing is declared open to {vantage}, so a shut port would prove nothing")
+    dead = [f"{where} port {port} ({why})" for (where, port), why in met.items() if port in declared and why != "open"]
+    assert not dead, f"From {vantage}, what is declared open does not answer: {', '.join(dead)}."
+    extra = [f"{where} port {port}" for (where, port), why in met.items() if port not in declared and why == "open"]
+    assert not extra, f"From {vantage}, what is not declared in network_exposure answers: {', '.join(extra)}."
 
 
 def open_to(declaration: Environment, target: Machine, vantage: Machine) -> set[int]:
@@ -91,13 +123,6 @@ def open_to(declaration: Environment, target: Machine, vantage: Machine) -> set[
         for rule in declaration.exposure(target.name)
         if rule["proto"] == "tcp" and firewall.covers(rule["sources"], vantage.addresses)
     }
-
-
-def listening(target: Machine) -> set[int]:
-    """The TCP ports on which something listens beyond the loopback."""
-    sockets = [line.split() for line in target.observed("listening").text.splitlines()]
-    local = [words[4].rpartition(":") for words in sockets if words[0] == "tcp"]
-    return {int(port) for address, _, port in local if not address.startswith(("127.", "[::1]"))}
 
 
 def listed(found: set[firewall.Opening]) -> str:

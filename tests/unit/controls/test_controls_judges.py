@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controls.judges import accounts, cluster, firewall, logs, sshd
+from controls.judges import accounts, cluster, firewall, logs, ports, sshd
 from controls.judges.firewall import Opening
 
 RULES = """\
@@ -325,3 +325,18 @@ def test_principals_beyond_and_below_the_declared_are_named() -> None:
         "old gets in as old",
         "joe does not get in as joe",
     ]
+
+
+def test_listening_ports_are_those_beyond_the_loopback() -> None:
+    sockets = (
+        "udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:*\ntcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*\n"
+        "tcp LISTEN 0 9 127.0.0.1:25 0.0.0.0:*\ntcp LISTEN 0 9 [::1]:25 [::]:*\ntcp LISTEN 0 9 [::]:443 [::]:*\n"
+    )
+    assert ports.listening(sockets) == {22, 443}
+
+
+def test_attempts_are_read_with_the_systems_own_words() -> None:
+    assert ports.parse("192.0.2.1 443 open\nfd32::1 22 No route to host\n") == {
+        ("192.0.2.1", 443): "open",
+        ("fd32::1", 22): "No route to host",
+    }
