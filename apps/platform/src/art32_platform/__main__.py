@@ -1,0 +1,5 @@
+"""`python -m art32_platform` is `platform-manage`."""
+
+from art32_platform.console import main
+
+main()

@@ -1,0 +1,1 @@
+"""The permission layer: what a role allows (rules), what a URL asks for (policies), and the gate before every view."""

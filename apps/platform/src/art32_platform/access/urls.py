@@ -1,0 +1,50 @@
+"""Every URL that the resolver knows, each with its policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from art32_platform.access.policies import ADMIN, Policy, policy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Page", "pages"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One URL pattern."""
+
+    pattern: str
+    name: str
+    policy: Policy
+
+    @property
+    def admin(self) -> bool:
+        """Whether it is one of the administration's."""
+        return self.name.startswith(ADMIN)
+
+
+def pages() -> list[Page]:
+    """All of them, in the resolver's order.
+
+    Raises ImproperlyConfigured when a URL has no name or no policy.
+    """
+    return list(_walk(get_resolver(), "/", ""))
+
+
+def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Page]:
+    for entry in resolver.url_patterns:
+        pattern = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry, pattern, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
+        elif isinstance(entry, URLPattern):
+            if not entry.name:
+                raise ImproperlyConfigured(f"The URL {pattern} has no name, so it can have no policy.")
+            name = namespace + entry.name
+            yield Page(pattern=pattern, name=name, policy=policy_of(name))

@@ -1,0 +1,56 @@
+"""What the platform reads from where it runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+__all__ = ["host_and_port", "login_role", "require_for_serving", "secret_key"]
+
+SECRET_KEY = "DJANGO_SECRET_KEY"  # noqa: S105 - the name of a secret, not a secret
+SECRET_KEY_LENGTH = 50
+
+
+def secret_key() -> str:
+    """The secret key: from the unit's credentials, in development from the environment; empty when there is none.
+
+    Commands that sign nothing (migrate, conformance) run without it; a server refuses to start (require_for_serving).
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (path := Path(credentials) / SECRET_KEY).is_file():
+        return path.read_text(encoding="utf-8").strip()
+    return os.environ.get(SECRET_KEY, "").strip()
+
+
+def login_role() -> str:
+    """The database role that the running platform logs in as."""
+    return os.environ.get("PLATFORM_LOGIN_ROLE") or os.environ.get("PGDATABASE") or ""
+
+
+def host_and_port(value: str, *, name: str, port: int) -> tuple[str, int]:
+    """Split `host`, `host:port` or `[IPv6]:port`; the port given is the default.
+
+    Raises ImproperlyConfigured when the port is none.
+    """
+    host, colon, text = value.rpartition(":")
+    if not colon or value.endswith("]"):
+        return value.strip("[]"), port
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise ImproperlyConfigured(f"{name} is {value!r}; allowed: host or host:port, port 1 to 65535.")
+    return host.strip("[]"), int(text)
+
+
+def require_for_serving() -> None:
+    """Refuse to serve without a real secret key and a domain.
+
+    Raises ImproperlyConfigured with the name of what is missing.
+    """
+    if len(secret_key()) < SECRET_KEY_LENGTH:
+        raise ImproperlyConfigured(
+            f"{SECRET_KEY} has {len(secret_key())} characters; at least {SECRET_KEY_LENGTH} are needed, "
+            f"in $CREDENTIALS_DIRECTORY/{SECRET_KEY} or the environment variable {SECRET_KEY}.",
+        )
+    if not os.environ.get("PLATFORM_DOMAIN"):
+        raise ImproperlyConfigured("PLATFORM_DOMAIN is empty; it must name the host that the platform answers for.")

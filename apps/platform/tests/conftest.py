@@ -1,0 +1,92 @@
+"""A real database, people with every kind of access, and a client that comes through the reverse proxy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections
+from django.test import Client
+
+from art32_platform.accounts.models import Account
+from art32_platform.customers.models import Contact, Membership, Organisation, Role
+
+from .cluster import SUPERUSER, running_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PASSWORD = "correct horse battery staple"
+PROXY = {"REMOTE_ADDR": "", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_HOST": "platform.example.test"}
+ADDRESS = "198.51.100.7"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Point Django at a cluster of this run before it makes its test database."""
+    with running_cluster() as socket:
+        for values in (settings.DATABASES["default"], connections["default"].settings_dict):
+            values.update({"HOST": str(socket), "USER": SUPERUSER, "CONN_MAX_AGE": 0})
+        yield
+        connections.close_all()
+
+
+@dataclass(frozen=True)
+class World:
+    """Two customers, the people at each, and the provider's staff."""
+
+    own: Organisation
+    foreign: Organisation
+    own_contact: Contact
+    foreign_contact: Contact
+    people: dict[str, Account]
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """One person of each kind: members of `own` by role, `outsider` of `foreign`, staff with and without roles."""
+    own = Organisation.objects.create(name="Own GmbH", address="Hauptstrasse 1")
+    foreign = Organisation.objects.create(name="Foreign SARL")
+    people = {
+        name: Account.objects.create_user(f"{name}@example.test", PASSWORD, **flags)
+        for name, flags in {
+            "viewer": {},
+            "editor": {},
+            "manager": {},
+            "outsider": {},
+            "staff": {"is_staff": True},
+            "staff-viewer": {"is_staff": True},
+            "staff-editor": {"is_staff": True},
+            "staff-manager": {"is_staff": True},
+            "administrator": {"is_staff": True, "is_administrator": True},
+        }.items()
+    }
+    for name, account in people.items():
+        role = next((role for role in Role if name.endswith(role.label)), None)
+        if role:
+            Membership.objects.create(account=account, organisation=own, role=role)
+    Membership.objects.create(account=people["outsider"], organisation=foreign, role=Role.MANAGER)
+    return World(
+        own=own,
+        foreign=foreign,
+        own_contact=Contact.objects.create(organisation=own, name="Olga Own"),
+        foreign_contact=Contact.objects.create(organisation=foreign, name="Fabrice Foreign"),
+        people=people,
+    )
+
+
+@pytest.fixture
+def browser() -> Callable[..., Client]:
+    """Make a client behind the reverse proxy, logged in as an account when one is given."""
+
+    def make(account: Account | None = None, address: str = ADDRESS, **options: Any) -> Client:
+        client = Client(**{**PROXY, "HTTP_X_REAL_IP": address}, **options)
+        if account:
+            client.force_login(account, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    cache.clear()
+    return make
