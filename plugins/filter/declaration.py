@@ -35,4 +35,5 @@ class FilterModule:
             "exposure": _as_filter(declaration.exposure),
             "people_with": _as_filter(declaration.people_with),
             "service": _as_filter(declaration.service),
+            "services_on": _as_filter(declaration.services_on),
         }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from .network import addresses_of, check_exposure, check_management, exposure, managed_hosts
 from .people import check_people, people_with
 from .problems import DeclarationError, Problem, nearest
-from .services import check_services, service
+from .services import check_services, service, services_on
 
 __all__ = [
     "DeclarationError",
@@ -21,4 +21,5 @@ __all__ = [
     "nearest",
     "people_with",
     "service",
+    "services_on",
 ]

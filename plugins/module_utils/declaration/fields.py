@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Field", "check_mapping", "is_text", "matches"]
+__all__ = ["Field", "check_mapping", "is_text", "matches", "with_text_keys"]
 
 import re
 from collections.abc import Callable, Mapping
@@ -38,6 +38,13 @@ class Field:
     def says(self, value: Any) -> str:  # noqa: ANN401 - what the operator wrote
         """What is allowed, told about this value."""
         return self.allowed if isinstance(self.allowed, str) else self.allowed(value)
+
+
+def with_text_keys(entry: Any) -> Any:  # noqa: ANN401 - what the operator wrote
+    """An entry whose key `on` is a text: YAML 1.1 reads it, unquoted, as the boolean true."""
+    if not isinstance(entry, Mapping):
+        return entry
+    return {"on" if key is True else key: value for key, value in entry.items()}
 
 
 def check_mapping(variable: str, value: Any, fields: Mapping[str, Field]) -> list[Problem]:  # noqa: ANN401

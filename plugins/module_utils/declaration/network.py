@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from .fields import Field, check_mapping, is_text
+from .fields import Field, check_mapping, is_text, with_text_keys
 from .problems import DeclarationError, Problem, nearest
 
 Network = IPv4Network | IPv6Network
@@ -143,13 +143,6 @@ def check_exposure(value: Any, groups: Groups) -> list[Problem]:  # noqa: ANN401
         if not found and isinstance(entry["from"], list):
             problems += check_networks(f"{variable}[{index}].from", entry["from"])
     return problems or _check_names(variable, rules)
-
-
-def with_text_keys(entry: Any) -> Any:  # noqa: ANN401 - what the operator wrote
-    """An entry whose key `on` is a text: YAML 1.1 reads it, unquoted, as the boolean true."""
-    if not isinstance(entry, Mapping):
-        return entry
-    return {"on" if key is True else key: value for key, value in entry.items()}
 
 
 def parse_network(value: Any) -> Network | None:  # noqa: ANN401 - what the operator wrote

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-__all__ = ["check_services", "service"]
+__all__ = ["check_services", "service", "services_on"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .fields import Field, check_mapping, is_text, matches
+from .fields import Field, check_mapping, is_text, matches, with_text_keys
 from .problems import DeclarationError, Problem, nearest
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})+"
 A_DOMAIN = "a host name in lower case like platform.example.test, without blanks"
 SOCKETS = "/run/art32"
+MOST_WORKERS = 256
 RESERVED = frozenset({"root", "postgres", "admin", "backup", "www-data", "template0", "template1"})
 
 DEFAULTS: Mapping[str, Any] = {
@@ -27,6 +28,8 @@ DEFAULTS: Mapping[str, Any] = {
     "environment": {},
     "secrets": {},
     "account_header": "X-Account",
+    "on": "app",
+    "talks_to": [],
 }
 
 _is_domain = matches(DOMAIN)
@@ -36,19 +39,31 @@ _is_variable = matches(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def service(services: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - checked here
-    """The declared service of this name, every optional key present, with its socket's path.
+    """The declared service of this name, every optional key but `workers` present, with its socket's path.
 
     Raises DeclarationError when there is none or the declaration is impossible.
     """
+    known = {entry["name"]: entry for entry in _completed(services)}
+    if name in known:
+        return known[name]
+    meant = nearest(name, known)
+    allowed = f"a name in services{f' (did you mean {meant}?)' if meant else ''}"
+    raise DeclarationError([Problem(variable="service", value=name, allowed=allowed)])
+
+
+def services_on(services: Any, group_names: Sequence[str]) -> list[dict[str, Any]]:  # noqa: ANN401 - checked here
+    """The services that a host of these groups runs, each as `service` gives it.
+
+    Raises DeclarationError when the declaration is impossible.
+    """
+    return [entry for entry in _completed(services) if entry["on"] in group_names]
+
+
+def _completed(services: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - checked here
     problems = check_services(services)
     if problems:
         raise DeclarationError(problems)
-    for entry in services:
-        if entry["name"] == name:
-            return {**DEFAULTS, **entry, "socket": socket_of(entry)}
-    meant = nearest(name, [entry["name"] for entry in services])
-    allowed = f"a name in services{f' (did you mean {meant}?)' if meant else ''}"
-    raise DeclarationError([Problem(variable="service", value=name, allowed=allowed)])
+    return [{**DEFAULTS, **entry, "socket": socket_of(entry)} for entry in map(with_text_keys, services)]
 
 
 def socket_of(entry: Mapping[str, Any]) -> str:
@@ -61,7 +76,7 @@ def check_services(value: Any) -> list[Problem]:  # noqa: ANN401 - what the oper
     if not isinstance(value, list):
         return [Problem(variable="services", value=value, allowed="a list of services")]
     problems: list[Problem] = []
-    for index, entry in enumerate(value):
+    for index, entry in enumerate(map(with_text_keys, value)):
         variable = f"services[{index}]"
         found = check_mapping(variable, entry, SERVICE_FIELDS)
         problems += found
@@ -100,6 +115,10 @@ def _is_name(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
 
 def _is_command(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
     return isinstance(value, list) and all(is_text(word) for word in value)
+
+
+def _is_destinations(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return isinstance(value, list) and all(matches(r"([\w.-]+|\[[0-9a-f:.]+\]):[0-9]{1,5}")(entry) for entry in value)
 
 
 def _is_environment(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
@@ -157,4 +176,10 @@ SERVICE_FIELDS: Mapping[str, Field] = {
     "environment": Field(allowed="a mapping of names to texts of one line", test=_is_environment),
     "secrets": Field(allowed="a mapping of names to texts", test=_is_secrets, secret=True),
     "account_header": Field(allowed="the name of a header", test=matches(r"[A-Za-z][A-Za-z0-9-]*")),
+    "on": Field(allowed="the group of the hosts that run it", test=_is_identifier),
+    "talks_to": Field(allowed="a list of HOST:PORT, an IPv6 address in brackets", test=_is_destinations),
+    "workers": Field(
+        allowed="a number from 1 to 256",
+        test=lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS,
+    ),
 }

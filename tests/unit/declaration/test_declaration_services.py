@@ -9,6 +9,7 @@ from ansible_collections.art32.server.plugins.module_utils.declaration import (
     DeclarationError,
     check_services,
     service,
+    services_on,
 )
 
 PLATFORM: dict[str, Any] = {
@@ -28,6 +29,16 @@ def test_a_service_has_every_key() -> None:
     assert found["account_header"] == "X-Account"
     assert found["health"] == "/healthz"
     assert found["secrets"] == {}
+
+
+def test_a_plain_key_that_yaml_takes_for_true_is_understood() -> None:
+    assert service([PLATFORM | {True: "app"}], "platform")["on"] == "app"
+
+
+@pytest.mark.parametrize(("groups", "expected"), [(["app"], ["platform"]), (["jobs", "web"], ["worker"]), ([], [])])
+def test_a_host_runs_the_services_of_its_groups(groups: list[str], expected: list[str]) -> None:
+    worker = {"name": "worker", "domain": "worker.example.test", "database": "worker", True: "jobs"}
+    assert [entry["name"] for entry in services_on([PLATFORM, PLATFORM | worker], groups)] == expected
 
 
 def test_an_unknown_service_is_refused_with_the_nearest() -> None:
