@@ -11,10 +11,12 @@ import shlex
 import socket
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible import constants as C  # noqa: N812 - Ansible's own name for it
+from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import pack
@@ -28,16 +30,22 @@ CONTROLLER_ONLY = ("step", "token", "owner", "contents")
 # A login that hangs after the authentication is ended by nothing in ssh itself.
 LOGIN_SECONDS = 20
 CONNECT_SECONDS = 5
+# What ssh says when there was no session at all.
+NEVER_REACHED = ("ssh: connect to host", "Could not resolve", "Permission denied", "Host key verification failed")
+# What timeout(1) ends with.
+TIMED_OUT = 124
 # Few tries: sshd starts to penalise an address that keeps failing.
 CONFIRMATIONS = 2
-INQUIRIES = 8
+REVERT_SECONDS = 30
 PAUSE_SECONDS = 3
+# For the old connection, which may hang; a revert includes the removal of packages.
+PATIENCE_SECONDS = 30
 FRESH = "-o ControlPath=none -o ControlMaster=no -o ControlPersist=no -o ServerAliveInterval=2 -o ServerAliveCountMax=3"
 
 Result = dict[str, Any]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Apply a transaction and confirm it."""
 
     TRANSFERS_FILES = False
@@ -49,12 +57,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         arguments = self._arguments(task_vars)
-        confirm = arguments.get("confirm") or {}
-        if confirm.get("login", bool(confirm)):
-            self._refuse_without_ssh()
-            result = self._apply_and_confirm(arguments, confirm, task_vars)
-        else:
-            result = self._module(arguments, task_vars)
+        confirm = arguments.get("confirm")
+        if confirm is None or not boolean(confirm.get("login", True)):
+            confirm = None
+        elif self._connection.transport != "ssh":
+            raise AnsibleActionFail(
+                f"confirm: a new login needs a host reached over ssh, not {self._connection.transport}"
+            )
+        identity = {"name": arguments["name"], "token": arguments["token"]}
+        result = self._apply(arguments, identity, task_vars)
+        if result.get("state") == "pending" and confirm is not None:
+            result = self._second_half(result, identity, confirm, task_vars)
         return _presentable(result)
 
     # What the module is given
@@ -90,15 +103,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return str(entry["content"]).encode() if "content" in given else None
 
     def _read(self, name: str) -> bytes:
-        path = self._loader.get_real_file(self._find_needle("files", name))
-        with open(path, "rb") as handle:
-            return handle.read()
+        path = self._loader.get_real_file(self._find_needle("files", name))  # type: ignore[no-untyped-call]
+        return Path(path).read_bytes()
 
     def _render(self, name: str, dest: str, variables: Mapping[str, Any], task_vars: dict[str, Any]) -> bytes:
         """Render as ansible.builtin.template does, with the variables of this one file on top."""
-        source = self._find_needle("templates", name)
-        roots = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir(), os.path.dirname(source)]
-        paths = [path for root in roots for path in (os.path.join(root, "templates"), root)]
+        source = self._find_needle("templates", name)  # type: ignore[no-untyped-call]
+        roots = [*task_vars.get("ansible_search_path", []), self._loader.get_basedir(), str(Path(source).parent)]
+        paths = [path for root in roots for path in (f"{root}/templates", root)]
         available = {**task_vars, "template_path": source, "template_destpath": dest, **variables}
         templar = self._templar.copy_with_new_env(searchpath=paths, available_variables=available)
         text = trust_as_template(self._loader.get_text_file_contents(source))
@@ -112,43 +124,43 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: Result = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         return result
 
-    def _apply_and_confirm(self, arguments: Result, confirm: Mapping[str, Any], task_vars: dict[str, Any]) -> Result:
-        seconds = int(confirm.get("timeout") or arguments.get("timeout") or 60)
-        deadline = time.monotonic() + seconds
-        identity = {"name": arguments["name"], "token": arguments["token"]}
+    def _apply(self, arguments: Result, identity: Result, task_vars: dict[str, Any]) -> Result:
+        """Run the first half; when its reply is lost, ask what became of it."""
+        unreachable: AnsibleConnectionFailure | None = None
+        result: Result = {}
         try:
             result = self._module(arguments, task_vars)
         except AnsibleConnectionFailure as error:
-            result = self._after_a_lost_reply(identity, confirm, task_vars, error)
-        if result.get("state") != "pending":
+            unreachable = error
+        if unreachable is None and "module_stdout" not in result:
             return result
-        if "remaining" in result:
-            deadline = time.monotonic() + float(result["remaining"])
+        if self._connection.transport == "ssh" and (unreachable is None or _was_reached(unreachable)):
+            found = self._follow(identity, task_vars, patience=int(arguments.get("timeout") or 60))
+            if found is not None and found.get("stage") not in (None, "unknown"):
+                reason = _first_line(unreachable) if unreachable else "the module was killed"
+                return _found_again(found, f"The host's reply was lost: {reason}.")
+        if unreachable is not None:
+            raise unreachable
+        return result
+
+    def _second_half(
+        self, result: Result, identity: Result, confirm: Mapping[str, Any], task_vars: dict[str, Any]
+    ) -> Result:
+        """Confirm, or report the revert."""
+        deadline = time.monotonic() + float(result["remaining"])
         reason = self._confirm(identity, confirm, task_vars, deadline)
         if reason is None:
             return {**result, "state": "committed"}
-        return self._report_revert(identity, task_vars, deadline, reason, result)
-
-    def _after_a_lost_reply(
-        self, identity: Result, confirm: Mapping[str, Any], task_vars: dict[str, Any], error: AnsibleConnectionFailure
-    ) -> Result:
-        """Ask what became of a transaction whose reply never came; when nobody knows it, the host was not reached."""
-        try:
-            with self._fresh_connection(confirm, LOGIN_SECONDS):
-                found = self._module({**identity, "step": "inquire"}, task_vars)
-        except AnsibleError:
-            raise error from None
-        if found.get("stage") == "waiting":
-            return {"changed": True, "state": "pending", "changes": found["changes"], "remaining": found["remaining"]}
-        if found.get("stage") == "reverted":
-            return {
-                "failed": True,
-                "changed": False,
-                "state": "reverted",
-                "outcome": found["outcome"],
-                "msg": str(error),
-            }
-        raise error
+        found = self._revert_now(identity, task_vars, deadline)
+        if found is None:
+            time.sleep(max(0.0, deadline + 1 - time.monotonic()))
+            found = self._follow(identity, task_vars)
+        message = f"The change could not be confirmed by a new login: {reason}."
+        failed = {"failed": True, "changed": False, "changes": result["changes"], "state": "reverted"}
+        if found is None:
+            return {**failed, "msg": f"{message} The host cannot be reached now; its revert was armed."}
+        outcome = found.get("outcome") or {}
+        return {**failed, "msg": f"{message}\n{_account(outcome, found)}", "outcome": outcome}
 
     def _confirm(
         self, identity: Result, confirm: Mapping[str, Any], task_vars: dict[str, Any], deadline: float
@@ -161,92 +173,91 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 break
             if attempt:
                 time.sleep(min(PAUSE_SECONDS, left / 2))
+            seconds = min(LOGIN_SECONDS, left)
             try:
-                with self._fresh_connection(confirm, min(LOGIN_SECONDS, left)):
+                with self._fresh_login(confirm, seconds):
                     result = self._module({**identity, "step": "commit"}, task_vars)
             except AnsibleError as error:
                 reason = _first_line(error)
                 continue
             if result.get("state") == "committed":
                 return None
-            reason = str(result.get("msg") or result.get("module_stderr") or result)
+            reason = _why_not(result, seconds)
+            if result.get("state") == "refused":
+                break
         return reason
 
-    def _report_revert(
-        self, identity: Result, task_vars: dict[str, Any], deadline: float, reason: str, result: Result
-    ) -> Result:
-        """Wait for the revert, log in as before, and say what happened."""
-        time.sleep(max(0.0, deadline + 1 - time.monotonic()))
-        found = self._inquire(identity, task_vars)
-        message = f"The change could not be confirmed by a new login: {reason}."
-        failed = {"failed": True, "changed": False, "changes": result["changes"], "state": "reverted"}
-        if found is None:
-            return {**failed, "msg": f"{message} The host cannot be reached either; its revert was armed."}
-        outcome = found.get("outcome") or {}
-        return {**failed, "msg": f"{message} {_account(outcome, found)}", "outcome": outcome}
+    def _revert_now(self, identity: Result, task_vars: dict[str, Any], deadline: float) -> Result | None:
+        """Spare the wait for the timer where the old connection still works."""
+        seconds = min(PATIENCE_SECONDS, deadline - time.monotonic())
+        with contextlib.suppress(AnsibleError), self._options({}, seconds):
+            found = self._module({**identity, "step": "revert"}, task_vars)
+            if found.get("stage") == "reverted":
+                return found
+        return None
 
-    def _inquire(self, identity: Result, task_vars: dict[str, Any]) -> Result | None:
-        """Log in with what worked before the change, until the revert is over. None when nobody gets in."""
+    def _follow(self, identity: Result, task_vars: dict[str, Any], *, patience: float = 0) -> Result | None:
+        """Log in with what worked before the change, until it is over. None when nobody gets in."""
+        end = time.monotonic() + patience + REVERT_SECONDS
         found: Result | None = None
-        for attempt in range(INQUIRIES):
-            if attempt:
-                time.sleep(PAUSE_SECONDS)
-            with contextlib.suppress(AnsibleError), self._fresh_connection({}, LOGIN_SECONDS):
+        while time.monotonic() < end:
+            with contextlib.suppress(AnsibleError), self._fresh_login({}, LOGIN_SECONDS):
                 found = self._module({**identity, "step": "inquire"}, task_vars)
-                if found.get("stage") in ("reverted", "unknown"):
-                    return found
+            if found is not None and found.get("stage") in ("waiting", "reverted", "unknown"):
+                break
+            time.sleep(PAUSE_SECONDS)
         return found
 
     # The connection
 
-    def _refuse_without_ssh(self) -> None:
-        if self._connection.transport != "ssh":
-            raise AnsibleActionFail(
-                f"confirm: a new login needs a host reached over ssh, not {self._connection.transport}"
-            )
+    @contextlib.contextmanager
+    def _fresh_login(self, confirm: Mapping[str, Any], seconds: float) -> Iterator[None]:
+        """Make the connection plugin log in anew, as the confirming user where there is one."""
+        arguments = str(self._connection.get_option("ssh_args") or "")
+        wanted = {"ssh_args": f"{FRESH} {arguments}", "reconnection_retries": 0, "timeout": CONNECT_SECONDS}
+        if confirm.get("user"):
+            wanted["remote_user"] = confirm["user"]
+        if confirm.get("private_key_file"):
+            wanted["private_key_file"] = str(Path(confirm["private_key_file"]).expanduser())
+            wanted["ssh_args"] = f"-o IdentitiesOnly=yes {wanted['ssh_args']}"
+        with self._options(wanted, seconds):
+            yield
 
     @contextlib.contextmanager
-    def _fresh_connection(self, confirm: Mapping[str, Any], seconds: float) -> Iterator[None]:
-        """Make the connection plugin log in anew, bounded in time; afterwards everything is as before."""
-        connection = self._connection
+    def _options(self, wanted: Mapping[str, Any], seconds: float) -> Iterator[None]:
+        """Change the connection's options, bounded in time; afterwards everything is as before."""
+        connection, shell = self._connection, self._connection._shell  # noqa: SLF001 - the only way to it
         with _bounded(connection.get_option("ssh_executable"), seconds) as executable:
-            wanted = {
-                "ssh_executable": executable,
-                "ssh_args": f"{FRESH} {connection.get_option('ssh_args') or ''}",
-                "reconnection_retries": 0,
-                "timeout": CONNECT_SECONDS,
-            }
-            if confirm.get("user"):
-                wanted["remote_user"] = confirm["user"]
-            if confirm.get("private_key_file"):
-                wanted["private_key_file"] = os.path.expanduser(confirm["private_key_file"])
-                wanted["ssh_args"] = f"-o IdentitiesOnly=yes {wanted['ssh_args']}"
-            kept = {option: connection.get_option(option) for option in wanted}
-            directory, connection._shell.tmpdir = connection._shell.tmpdir, None
+            options = {**wanted, "ssh_executable": executable}
+            kept = {option: connection.get_option(option) for option in options}
+            directory, shell.tmpdir = shell.tmpdir, None
             try:
-                for option, value in wanted.items():
+                for option, value in options.items():
                     connection.set_option(option, value)
                 yield
             finally:
                 for option, value in kept.items():
                     connection.set_option(option, value)
-                connection._shell.tmpdir = directory
+                shell.tmpdir = directory
 
 
 @contextlib.contextmanager
 def _bounded(executable: str, seconds: float) -> Iterator[str]:
     """Give an ssh that ends after some seconds, whatever the other side does."""
-    descriptor, path = tempfile.mkstemp(prefix="ssh-bounded-", dir=C.DEFAULT_LOCAL_TMP)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(f'#!/bin/sh\nexec timeout -k 2 {max(1, int(seconds))} {shlex.quote(executable)} "$@"\n')
-    os.chmod(path, 0o700)
-    try:
-        yield path
-    finally:
-        os.unlink(path)
+    with tempfile.TemporaryDirectory(
+        prefix="ssh-bounded-", dir=constants.config.get_config_value("DEFAULT_LOCAL_TMP")
+    ) as directory:
+        wrapper = Path(directory) / "ssh"
+        wrapper.write_text(
+            f'#!/bin/sh\nexec timeout -k 2 {max(1, int(seconds))} {shlex.quote(executable)} "$@"\n', encoding="utf-8"
+        )
+        wrapper.chmod(0o700)
+        yield str(wrapper)
 
 
 def _without_sources(entry: Mapping[str, Any]) -> Result:
+    if isinstance(entry.get("mode"), int):
+        raise AnsibleActionFail(f'files: {entry.get("dest")}: mode has to be a string, such as "0644"')
     return {key: value for key, value in entry.items() if key not in ("template", "content", "src", "vars")}
 
 
@@ -259,6 +270,28 @@ def _owner() -> str:
 
 def _first_line(error: AnsibleError) -> str:
     return " ".join(str(error).split())
+
+
+def _was_reached(error: AnsibleError) -> bool:
+    """Whether a broken connection had been one before."""
+    return not any(sign in str(error) for sign in NEVER_REACHED)
+
+
+def _why_not(result: Result, seconds: float) -> str:
+    """Say why a commit did not come about."""
+    if result.get("rc") == TIMED_OUT:
+        return f"the login did not end within {int(seconds)} s"
+    return str(result.get("msg") or result.get("module_stderr") or "the host's reply was not understood")
+
+
+def _found_again(found: Result, message: str) -> Result:
+    """Make a result of what the host says about a transaction whose reply was lost."""
+    if found["stage"] == "waiting":
+        return {"changed": True, "state": "pending", "changes": found["changes"], "remaining": found["remaining"]}
+    outcome = found.get("outcome") or {}
+    state = "reverted" if found["stage"] == "reverted" else found["stage"]
+    text = f"{message}\n{_account(outcome, found)}"
+    return {"failed": True, "changed": False, "state": state, "outcome": outcome, "msg": text}
 
 
 def _account(outcome: Mapping[str, Any], found: Mapping[str, Any]) -> str:

@@ -260,9 +260,9 @@ options:
     type: int
     default: 60
   step:
-    description: Set by the controller. V(commit) and V(inquire) are the second half of a transaction with O(confirm).
+    description: Set by the controller. All but V(apply) belong to the second half of a transaction with O(confirm).
     type: str
-    choices: [apply, commit, inquire]
+    choices: [apply, commit, inquire, revert]
     default: apply
   token:
     description: Set by the controller. Tells this run's transaction from any other.
@@ -357,6 +357,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.art32.server.plugins.module_utils.transaction.compare import Comparison, compare
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request, TransactionError, parse
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import Refused, uptime
 from ansible_collections.art32.server.plugins.module_utils.transaction.specification import SPECIFICATION
 
 
@@ -365,7 +366,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPECIFICATION, supports_check_mode=True)
     try:
         result = run(module)
-    except TransactionError as error:
+    except (TransactionError, Refused) as error:
         module.fail_json(msg=str(error), invocation={}, **failure(error))
     module.exit_json(invocation={}, **result)
 
@@ -397,7 +398,7 @@ def carry_out(request: Request, comparison: Comparison, *, check: bool) -> dict[
         apply.settle_unchanged(request, comparison)
         return {"state": "unchanged"}
     state, plan = apply.apply(request, comparison)
-    return {"state": state, "remaining": plan["timeout"]}
+    return {"state": state, "remaining": plan["deadline"] - uptime()}
 
 
 def second_half(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -407,10 +408,11 @@ def second_half(parameters: dict[str, Any]) -> dict[str, Any]:
     name, token = parameters["name"], parameters["token"]
     if parameters["step"] == "commit":
         return {"changed": True, "state": "committed", "changes": confirm.commit(name, token)}
-    return {"changed": False, **confirm.inquire(name, token)}
+    ask = confirm.revert if parameters["step"] == "revert" else confirm.inquire
+    return {"changed": False, **ask(name, token)}
 
 
-def failure(error: TransactionError) -> dict[str, Any]:
+def failure(error: Exception) -> dict[str, Any]:
     """Say how a failed transaction ended."""
     outcome = getattr(error, "outcome", None)
     return {"state": "reverted", "outcome": outcome} if outcome else {"state": "refused"}

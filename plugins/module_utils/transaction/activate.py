@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.art32.server.plugins.module_utils.transaction import system
 from ansible_collections.art32.server.plugins.module_utils.transaction.compare import unit_verbs
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
-from ansible_collections.art32.server.plugins.module_utils.transaction.revert import run
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +25,12 @@ PROBE_PAUSE = 0.25
 _JOURNAL_LINES = 8
 
 
-def reload_manager() -> None:
+def reload_manager(*, until: float) -> None:
     """Make systemd read its unit files."""
-    _order("systemctl", "daemon-reload")
+    _order("systemctl", "daemon-reload", until=until)
 
 
-def settle(units: Sequence[Unit]) -> None:
+def settle(units: Sequence[Unit], *, until: float) -> None:
     """Mask, enable, start, stop: whatever each unit needs.
 
     Raises TransactionError with systemd's message and the unit's last journal lines.
@@ -38,33 +38,33 @@ def settle(units: Sequence[Unit]) -> None:
     states = system.unit_states([unit.name for unit in units])
     for unit in units:
         for verb in unit_verbs(unit, states.get(unit.name)):
-            _order("systemctl", verb, unit.name, unit=unit.name)
+            _order("systemctl", verb, unit.name, unit=unit.name, until=until)
 
 
-def activate(entry: Activation) -> None:
-    """Run one activation; a unit that is not running is started by `reload` and `restart`.
+def activate(entry: Activation, *, until: float) -> None:
+    """Run one activation; `reload` starts a unit that does not run. systemd has read its unit files already.
 
-    Raises TransactionError when it fails.
+    Raises TransactionError when it fails or when the transaction's time is over.
     """
-    if entry.daemon_reload:
-        reload_manager()
-    elif entry.unit:
-        verb = "reload-or-restart" if entry.verb == "reload" and not _is_active(entry.unit) else entry.verb
-        _order("systemctl", verb, entry.unit, unit=entry.unit, timeout=entry.timeout)
-    else:
-        _order(*entry.command, timeout=entry.timeout)
+    if entry.unit:
+        verb = "start" if entry.verb == "reload" and not _is_active(entry.unit) else entry.verb
+        _order("systemctl", verb, entry.unit, unit=entry.unit, timeout=entry.timeout, until=until)
+    elif entry.command:
+        _order(*entry.command, timeout=entry.timeout, until=until)
 
 
 def _is_active(name: str) -> bool:
     return system.unit_states([name])[name].is_active
 
 
-def _order(*argv: str, unit: str | None = None, timeout: int = UNIT_SECONDS) -> None:
-    status, output = run(argv, timeout=timeout)
+def _order(*argv: str, until: float, unit: str | None = None, timeout: float = UNIT_SECONDS) -> None:
+    left = min(timeout, until - time.monotonic())
+    if left <= 0:
+        raise TransactionError(f"No time was left for {shlex.join(argv)}; a longer timeout helps")
+    status, output = run(argv, timeout=left)
     if status != 0:
-        raise TransactionError(
-            f"Activation failed: {shlex.join(argv)}: {output or f'exit status {status}'}{_journal(unit)}"
-        )
+        what = output or f"exit status {status}"
+        raise TransactionError(f"Activation failed: {shlex.join(argv)}: {what}{_journal(unit)}")
 
 
 def _journal(unit: str | None) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import tempfile
 import time
@@ -14,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from ansible_collections.art32.server.plugins.module_utils.transaction import (
     activate,
     arm,
+    disk,
+    files,
     install,
     packages,
-    revert,
+    pending,
     snapshot,
     stage,
     stamp,
@@ -30,15 +30,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ansible_collections.art32.server.plugins.module_utils.transaction.compare import Comparison
-    from ansible_collections.art32.server.plugins.module_utils.transaction.model import Preparation, Request
+    from ansible_collections.art32.server.plugins.module_utils.transaction.model import (
+        Activation,
+        Preparation,
+        Request,
+        Validation,
+    )
 
-__all__ = ["Reverted", "apply", "predict", "settle_unchanged"]
+__all__ = ["RevertedError", "apply", "predict", "settle_unchanged"]
 
 # Left of the armed time for the revert's own start, so that the module ends by itself.
 MARGIN_SECONDS = 2
+STAGED = pending.SAVED / "staged"
 
 
-class Reverted(TransactionError):
+class RevertedError(TransactionError):
     """The transaction failed; `outcome` says what was undone, None when nothing had to be."""
 
     def __init__(self, message: str, outcome: dict[str, Any] | None) -> None:
@@ -53,31 +59,33 @@ def predict(request: Request, comparison: Comparison) -> list[str]:
     Raises TransactionError when a real run would be refused for certain.
     """
     arm.refuse_if_pending()
-    notes: list[str] = []
     base = Path(tempfile.mkdtemp(prefix="art32-", dir="/run"))
     try:
         stage.write(request, base)
-        for validation in request.validate:
-            try:
-                stage.validate(request, validation, base, comparison.removals)
-            except stage.NotValidated as reason:
-                notes.append(f"not validated yet: {reason}")
-            except TransactionError as error:
-                if not _is_incomplete(request, comparison):
-                    raise
-                notes.append(f"not validated yet, because something else has to be made first: {error}")
+        notes = [_predict_validation(request, number, base, comparison) for number in range(len(request.validate))]
     finally:
-        revert.remove(base)
-    return notes
+        disk.remove(base)
+    return [note for note in notes if note]
+
+
+def _predict_validation(request: Request, number: int, base: Path, comparison: Comparison) -> str | None:
+    try:
+        stage.validate(request, request.validate[number], base, comparison.removals)
+    except stage.NotValidated as reason:
+        return f"not validated yet: {reason}"
+    except TransactionError as error:
+        if not _is_incomplete(request, comparison):
+            raise
+        return f"not validated yet, because something else has to be made first: {error}"
+    return None
 
 
 def _is_incomplete(request: Request, comparison: Comparison) -> bool:
     """Whether a validation may fail only because check mode made nothing before it."""
-    names = {(entry.owner, entry.group) for entry in (*request.files, *request.directories)}
-    accounts = all(
-        stage.files.user_id(owner) is not None and stage.files.group_id(group) is not None for owner, group in names
-    )
-    return comparison.foundations or not accounts
+    owners = [(entry.owner, entry.group) for entry in request.files]
+    owners += [(entry.owner, entry.group) for entry in request.directories]
+    unknown = any(files.user_id(owner) is None or files.group_id(group) is None for owner, group in owners)
+    return comparison.foundations or unknown
 
 
 def settle_unchanged(request: Request, comparison: Comparison) -> None:
@@ -87,40 +95,50 @@ def settle_unchanged(request: Request, comparison: Comparison) -> None:
     """
     arm.refuse_if_pending()
     evidence = comparison.evidence
-    units = {
-        entry.unit: evidence.units[entry.unit].invocation for entry in request.activate if entry.unit in evidence.units
-    }
-    files = {path: stamp.digest(found) for path, found in evidence.files.items()}
+    units = {name: evidence.units[name].invocation for name in _activated_units(request)}
+    hashes = {path: stamp.digest(found) for path, found in evidence.files.items()}
     known = evidence.stamp or {}
-    if not units or (known.get("units") == units and known.get("files") == files):
-        return
-    _write_stamp(request.name, files, units, time.time())
+    if units and (known.get("units") != units or known.get("files") != hashes):
+        _write_stamp(request.name, hashes, units, time.time())
 
 
-def apply(request: Request, comparison: Comparison) -> tuple[Literal["pending", "committed"], revert.Plan]:
+def _activated_units(request: Request) -> list[str]:
+    return list(dict.fromkeys(entry.unit for entry in request.activate if entry.unit))
+
+
+def apply(request: Request, comparison: Comparison) -> tuple[Literal["pending", "committed"], pending.Plan]:
     """Apply everything that differs.
 
-    Raises Reverted when something failed on the way, TransactionError when the transaction could not even begin.
+    Raises RevertedError when something failed on the way, TransactionError when the transaction could not even begin.
     """
     sentences = [change.sentence for change in comparison.changes]
     plan = arm.begin(request, dict(comparison.evidence.units), sentences)
     try:
+        arm.set_timer(plan)
         return _change(request, plan)
-    except (TransactionError, OSError) as error:
+    except Exception as error:  # whatever it was, the host must not stay as it is now
         outcome = arm.give_up(plan)
-        raise Reverted(redact(str(error), request), outcome) from error
+        what = str(error) if isinstance(error, TransactionError) else f"{type(error).__name__}: {error}"
+        raise RevertedError(redact(what, request), outcome) from error
 
 
-def _change(request: Request, plan: revert.Plan) -> tuple[Literal["pending", "committed"], revert.Plan]:
+def _change(request: Request, plan: pending.Plan) -> tuple[Literal["pending", "committed"], pending.Plan]:
     removals = _prepare(request, plan)
-    _validate(request, removals)
+    postponed = _validate(request, removals)
     comparison = compare(request)
-    began = time.monotonic()
-    _arm(request, plan, comparison)
-    _install(request, comparison)
-    _activate(request, comparison)
-    for entry in request.probes:
-        activate.probe(entry, until=began + request.timeout - MARGIN_SECONDS)
+    until = time.monotonic() + request.timeout - MARGIN_SECONDS
+    due = [request.activate[number] for number in comparison.activations]
+    _arm(request, plan, comparison, due)
+    install.install(comparison.files, comparison.removals)
+    for validation in postponed:
+        stage.validate_live(request, validation, STAGED)
+    if _concerns_manager(comparison, due):
+        activate.reload_manager(until=until)
+    activate.settle(request.units, until=until)
+    for entry in due:
+        activate.activate(entry, until=until)
+    for probe in request.probes:
+        activate.probe(probe, until=until)
     _remember(request)
     arm.wait(plan)
     if request.confirm:
@@ -129,97 +147,86 @@ def _change(request: Request, plan: revert.Plan) -> tuple[Literal["pending", "co
     return "committed", plan
 
 
-def _prepare(request: Request, plan: revert.Plan) -> Sequence[str]:
+def _prepare(request: Request, plan: pending.Plan) -> Sequence[str]:
     """Make what the files and their validation stand on. Returns the paths that are going to be removed."""
     comparison = compare(request)
     if comparison.packages:
         plan["packages"] = packages.plan(comparison.packages)
-        revert.save_plan(plan)
+        pending.save_plan(plan)
         packages.install(comparison.packages)
         comparison = compare(request)
     for entry in comparison.directories:
         made = [snapshot.absent(path, only_if_empty=True) for path in install.missing_parents(entry.path)]
         _record(plan, [*made, _directory_record(entry.path)])
         install.make_directory(entry)
-    stage.write(request, revert.SAVED / "staged")
+    stage.write(request, STAGED)
     for preparation in comparison.preparations:
         _record(plan, [snapshot.absent(preparation.creates)])
         _run_preparation(preparation, request)
     return comparison.removals
 
 
-def _directory_record(path: str) -> revert.Record:
-    return (
-        snapshot.attributes(os.path.realpath(path))
-        if os.path.lexists(path)
-        else snapshot.absent(path, only_if_empty=True)
-    )
+def _directory_record(path: str) -> disk.Record:
+    if Path(path).exists():
+        return snapshot.attributes(str(Path(path).resolve()))
+    return snapshot.absent(path, only_if_empty=True)
 
 
-def _record(plan: revert.Plan, records: list[revert.Record]) -> None:
+def _record(plan: pending.Plan, records: list[disk.Record]) -> None:
     plan["paths"] = [*plan["paths"], *records]
-    revert.save_plan(plan)
+    pending.save_plan(plan)
 
 
 def _run_preparation(entry: Preparation, request: Request) -> None:
-    status, output = revert.run(stage.expand(entry.command, revert.SAVED / "staged"), timeout=entry.timeout)
-    if status != 0 or not os.path.lexists(entry.creates):
+    status, output = pending.run(stage.expand(entry.command, STAGED), timeout=entry.timeout)
+    if status != 0 or disk.found(entry.creates)["kind"] == "absent":
         reason = output or f"exit status {status}, and {entry.creates} is still missing"
         raise TransactionError(f"Preparation failed: {shlex.join(entry.command)}: {redact(reason, request)}")
 
 
-def _validate(request: Request, removals: Sequence[str]) -> None:
+def _validate(request: Request, removals: Sequence[str]) -> list[Validation]:
+    """Validate what is staged. Returns the validations that this host can only do on the files in place."""
+    postponed = []
     for validation in request.validate:
         try:
-            stage.validate(request, validation, revert.SAVED / "staged", removals)
+            stage.validate(request, validation, STAGED, removals)
+        except stage.NoNamespace:
+            postponed.append(validation)
         except stage.NotValidated as reason:
             raise TransactionError(f"Validation failed: {validation}: {reason}") from reason
+    return postponed
 
 
-def _arm(request: Request, plan: revert.Plan, comparison: Comparison) -> None:
+def _arm(request: Request, plan: pending.Plan, comparison: Comparison, due: Sequence[Activation]) -> None:
+    """Keep everything that is about to change. The stamp is not worth keeping: its absence is always safe."""
     recorded = {record["path"] for record in plan["paths"]}
+    state = str(stamp.state_path(request.name))
+    touched = [*(entry.path for entry in comparison.files), *comparison.removals, state]
+    records = snapshot.keep(path for path in touched if path not in recorded)
+    records.append(snapshot.absent(str(stamp.stamp_path(request.name))))
+    keys = ("unit", "verb", "command", "undo", "daemon_reload")
+    arm.arm(plan, paths=records, activate=[{key: getattr(entry, key) for key in keys} for entry in due])
+
+
+def _concerns_manager(comparison: Comparison, due: Sequence[Activation]) -> bool:
+    """Whether systemd has to read its unit files before any unit is touched."""
     touched = [*(entry.path for entry in comparison.files), *comparison.removals]
-    state = [str(stamp.state_path(request.name)), str(stamp.stamp_path(request.name))]
-    records = snapshot.keep(path for path in [*touched, *state] if path not in recorded)
-    due = [request.activate[number] for number in comparison.activations]
-    entries = [
-        {key: getattr(entry, key) for key in ("unit", "verb", "command", "undo", "daemon_reload")} for entry in due
-    ]
-    arm.arm(plan, paths=records, activate=entries)
-
-
-def _install(request: Request, comparison: Comparison) -> None:
-    """Put the files in place; systemd reads changed unit files before any unit is touched."""
-    install.install(comparison.files, comparison.removals)
-    touched = [*(entry.path for entry in comparison.files), *comparison.removals]
-    due = [request.activate[number] for number in comparison.activations]
-    if any(path.startswith(revert.UNIT_DIRECTORIES) for path in touched) or any(entry.daemon_reload for entry in due):
-        activate.reload_manager()
-
-
-def _activate(request: Request, comparison: Comparison) -> None:
-    activate.settle(request.units)
-    for number in comparison.activations:
-        entry = request.activate[number]
-        if not entry.daemon_reload:
-            activate.activate(entry)
+    in_place = any(path.startswith(pending.UNIT_DIRECTORIES) for path in touched)
+    return in_place or any(entry.daemon_reload for entry in due)
 
 
 def _remember(request: Request) -> None:
-    """Stamp what is loaded now; a revert puts the old stamp back like any other file."""
+    """Stamp what is loaded now; a revert puts the old state back like any other file."""
     activated = time.time()
     answers = system.query(request.loaded)
     outputs = {shlex.join(command): answer.output for command, answer in zip(request.loaded, answers, strict=True)}
-    files = {entry.path: stamp.digest(stage.files.find(entry.path)) for entry in request.files}
-    units = system.unit_states([entry.unit for entry in request.activate if entry.unit])
+    hashes = {entry.path: stamp.digest(files.find(entry.path)) for entry in request.files}
+    units = {name: state.invocation for name, state in system.unit_states(_activated_units(request)).items()}
     stamp.STATES.mkdir(mode=0o700, exist_ok=True)
-    state = {"activated": activated, "loaded": outputs}
-    revert.atomic_write(stamp.state_path(request.name), json.dumps(state, indent=1) + "\n")
-    _write_stamp(request.name, files, {name: unit.invocation for name, unit in units.items()}, activated)
+    disk.write_json(stamp.state_path(request.name), {"activated": activated, "loaded": outputs})
+    _write_stamp(request.name, hashes, units, activated)
 
 
-def _write_stamp(name: str, files: dict[str, str], units: dict[str, str], activated: float) -> None:
-    stamp.STAMPS.mkdir(parents=True, exist_ok=True)
-    stamp.STAMPS.chmod(0o700)
-    value = {"files": files, "units": units, "activated": activated}
-    revert.atomic_write(stamp.stamp_path(name), json.dumps(value) + "\n")
+def _write_stamp(name: str, hashes: dict[str, str], units: dict[str, str], activated: float) -> None:
+    stamp.STAMPS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    disk.write_json(stamp.stamp_path(name), {"files": hashes, "units": units, "activated": activated})

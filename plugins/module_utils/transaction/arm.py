@@ -7,264 +7,180 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.art32.server.plugins.module_utils.transaction import revert
+from ansible_collections.art32.server.plugins.module_utils.transaction import pending
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import Record, read_json, remove
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
+from ansible_collections.art32.server.plugins.module_utils.transaction.program import SCRIPT, install_program
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request
     from ansible_collections.art32.server.plugins.module_utils.transaction.system import UnitState
 
-__all__ = ["arm", "begin", "commit", "give_up", "outcome"]
+__all__ = ["arm", "begin", "commit", "give_up", "outcome", "refuse_if_pending", "set_timer", "wait"]
 
-SCRIPT = revert.Path("/usr/local/sbin/art32-revert")
 REVERT_SECONDS = 900
-_SERVICE = """\
-# Written by art32.server.transaction for as long as the transaction is pending.
-[Unit]
-Description=Return to the last confirmed state of {name}
-OnFailure=art32-alert@%n.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 -I {script} --timer {name}
-TimeoutStartSec=900
-SyslogIdentifier=art32-revert
-"""
-_TIMER = """\
-# Written by art32.server.transaction for as long as the transaction is pending.
-[Unit]
-Description=Revert {name} unless it is confirmed in time
-
-[Timer]
-OnActiveSec={timeout}s
-AccuracySec=1s
-"""
-_BOOT = """\
-# Written by art32.server.transaction. Does nothing unless the host went down with a transaction pending.
-[Unit]
-Description=Return to the last confirmed state before the services start
-DefaultDependencies=no
-ConditionPathExists={pending}
-RequiresMountsFor={base} /etc /usr
-After=local-fs.target
-Before=sysinit.target network-pre.target ufw.service nftables.service netfilter-persistent.service
-Before=systemd-sysctl.service systemd-tmpfiles-setup.service systemd-networkd.service networking.service
-Before=ssh.service ssh.socket shutdown.target
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/bin/python3 -I {script} --boot
-TimeoutStartSec=300
-SyslogIdentifier=art32-revert
-
-[Install]
-WantedBy=sysinit.target
-"""
-_FINISH = """\
-# Written by art32.server.transaction. Started by art32-revert-boot.service when there was something to revert.
-[Unit]
-Description=Finish the return to the last confirmed state after the services have started
-After=multi-user.target
-ConditionPathExists={pending}
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 -I {script} --finish
-TimeoutStartSec=900
-SyslogIdentifier=art32-revert
-"""
 
 
-def begin(request: Request, units: dict[str, UnitState], changes: list[str]) -> revert.Plan:
-    """Take the host's one place for a pending transaction, with a timer behind it.
+def begin(request: Request, units: dict[str, UnitState], changes: list[str]) -> pending.Plan:
+    """Take the host's one place for a pending transaction.
 
-    Raises TransactionError when another one is pending.
+    Raises TransactionError when another one is pending or when there is no room for the revert.
     """
     _make_base()
     _recover()
-    plan: revert.Plan = {
+    plan: pending.Plan = {
         "name": request.name,
         "token": request.token,
         "owner": request.owner,
         "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        "boot": revert.boot_id(),
-        "holder": {"pid": os.getpid(), "started": revert.process_started(os.getpid())},
+        "boot": pending.boot_id(),
+        "holder": pending.myself(),
         "stage": "preparing",
         "timeout": request.timeout,
         "paths": [],
         "packages": [],
         "activate": [],
-        "units": [
-            {
-                "name": name,
-                "active": state.is_active or state.active == "activating",
-                "file_state": state.file_state,
-            }
-            for name, state in units.items()
-        ],
+        "units": [_unit_record(name, state) for name, state in units.items()],
         "changes": changes,
     }
-    with revert.locked():
-        pending = revert.read_json(revert.PENDING)
-        if pending is not None:
-            raise TransactionError(_refusal(pending))
-        revert.remove(revert.SAVED)
-        revert.SAVED.mkdir(mode=0o700)
-        revert.save_plan(plan)
-    _install_units(request)
+    with pending.locked():
+        other = pending.pending_plan()
+        if other is not None:
+            raise TransactionError(_refusal(other))
+        try:
+            remove(pending.SAVED)
+            pending.SAVED.mkdir(mode=0o700)
+            pending.BALLAST.write_bytes(os.urandom(pending.BALLAST_BYTES))
+            pending.save_plan(plan)
+        except OSError as error:
+            remove(pending.SAVED)
+            raise TransactionError(
+                f"Cannot write below {pending.BASE}: {error.strerror}; nothing was changed"
+            ) from error
     return plan
+
+
+def _unit_record(name: str, state: UnitState) -> Record:
+    active = state.is_active or state.active == "activating"
+    return {"name": name, "active": active, "file_state": state.file_state}
 
 
 def refuse_if_pending() -> None:
     """Raise TransactionError when somebody's transaction is pending: what is there may not stay."""
-    pending = revert.read_json(revert.PENDING)
-    if pending is not None and not _is_stale(pending):
-        raise TransactionError(_refusal(pending))
+    other = pending.pending_plan()
+    if other is not None and not _is_stale(other):
+        raise TransactionError(_refusal(other))
 
 
-def arm(plan: revert.Plan, *, paths: list[revert.Record], activate: list[dict[str, Any]]) -> None:
+def set_timer(plan: pending.Plan) -> None:
+    """Start the timer behind a transaction that has just begun."""
+    install_program(plan["name"], plan["timeout"])
+    _restart_timer(plan["name"])
+
+
+def arm(plan: pending.Plan, *, paths: list[Record], activate: list[dict[str, Any]]) -> None:
     """Record everything that is going to change and start the time that is left for it."""
-    now = revert.uptime()
-    plan.update(stage="armed", deadline=now + plan["timeout"], activate=activate)
-    plan["paths"] = [*plan["paths"], *paths]
-    revert.save_plan(plan)
-    _systemctl("restart", f"art32-revert-{plan['name']}.timer")
-
-
-def wait(plan: revert.Plan) -> None:
-    """Everything is applied: from now on a commit is accepted, over a connection younger than this moment."""
-    with revert.locked():
+    with pending.locked():
         _still_ours(plan)
-        plan.update(stage="waiting", waiting=revert.uptime(), holder=None)
-        revert.save_plan(plan)
-
-
-def commit(plan: revert.Plan) -> None:
-    """Make the present state the last confirmed one."""
-    with revert.locked():
-        _still_ours(plan)
-        revert.remove(revert.PENDING)
-    revert.disarm(plan["name"])
-
-
-def _still_ours(plan: revert.Plan) -> None:
-    pending = revert.read_json(revert.PENDING)
-    if pending is None or pending["token"] != plan["token"] or pending["stage"] == "reverting":
-        raise TransactionError(
-            f"Transaction {plan['name']} has been reverted meanwhile: its {plan['timeout']} s were over"
+        plan.update(
+            stage="armed",
+            deadline=pending.uptime() + plan["timeout"],
+            activate=activate,
+            paths=[*plan["paths"], *paths],
         )
+        pending.save_plan(plan)
+    _restart_timer(plan["name"])
 
 
-def give_up(plan: revert.Plan) -> dict[str, Any] | None:
+def wait(plan: pending.Plan) -> None:
+    """Everything is applied: from now on a commit is accepted, over a connection younger than this moment."""
+    with pending.locked():
+        _still_ours(plan)
+        plan.update(stage="waiting", waiting=pending.uptime(), holder=None)
+        pending.save_plan(plan)
+
+
+def commit(plan: pending.Plan) -> None:
+    """Make the present state the last confirmed one."""
+    with pending.locked():
+        _still_ours(plan)
+        remove(pending.PENDING)
+    pending.disarm(plan["name"])
+
+
+def _still_ours(plan: pending.Plan) -> None:
+    now = pending.pending_plan()
+    if now is None or now["token"] != plan["token"] or now["stage"] == "reverting":
+        seconds = plan["timeout"]
+        raise TransactionError(f"Transaction {plan['name']} was reverted meanwhile: its {seconds} s were over")
+
+
+def give_up(plan: pending.Plan, *, why: str = "it failed") -> dict[str, Any] | None:
     """Revert now. Returns the outcome, None when there was nothing to undo."""
-    name = plan["name"]
-    if not plan["paths"] and not plan["packages"] and not plan["activate"]:
+    name, token = plan["name"], plan["token"]
+    with pending.locked():
+        now = pending.pending_plan()
+        ours = now is not None and now["token"] == token and now["stage"] != "reverting"
+        if ours:
+            remove(pending.BALLAST)
+            plan.update(stage="failed", why=why, holder=None)
+            pending.save_plan(plan)
+    if ours and not plan["paths"] and not plan["packages"] and not plan["activate"]:
         commit(plan)
         return None
-    with revert.locked():
-        pending = revert.read_json(revert.PENDING)
-        if pending is not None and pending["token"] == plan["token"] and pending["stage"] != "reverting":
-            pending.update(stage="failed", holder=None)
-            revert.save_plan(pending)
-    status, _ = revert.run(["systemctl", "start", f"art32-revert-{name}.service"], timeout=REVERT_SECONDS)
-    if status != 0 and revert.read_json(revert.PENDING) is not None:
-        revert.run(["/usr/bin/python3", "-I", str(SCRIPT), name], timeout=REVERT_SECONDS)
-    return outcome(name, plan["token"])
+    pending.run(["systemctl", "start", f"art32-revert-{name}.service"], timeout=REVERT_SECONDS)
+    if outcome(name, token) is None:
+        pending.run(["/usr/bin/python3", "-I", str(SCRIPT), name], timeout=REVERT_SECONDS)
+    return outcome(name, token)
 
 
 def outcome(name: str, token: str) -> dict[str, Any] | None:
     """Give what a revert of this very transaction did, None when there was none."""
-    value = revert.read_json(revert.OUTCOMES / f"{name}.json")
+    value = read_json(pending.OUTCOMES / f"{name}.json")
     return value if value is not None and value.get("token") == token else None
 
 
 def _make_base() -> None:
-    revert.BASE.parent.mkdir(mode=0o755, exist_ok=True)
-    revert.BASE.mkdir(mode=0o700, exist_ok=True)
-    revert.BASE.chmod(0o700)
+    pending.BASE.parent.mkdir(mode=0o755, exist_ok=True)
+    pending.BASE.mkdir(mode=0o700, exist_ok=True)
+    pending.BASE.chmod(0o700)
 
 
 def _recover() -> None:
     """Revert what a transaction left behind that nobody can commit any more and no timer will revert."""
-    pending = revert.read_json(revert.PENDING)
-    if pending is None or not _is_stale(pending):
+    left = pending.pending_plan()
+    if left is None or not _is_stale(left):
         return
-    revert.run(["/usr/bin/python3", "-I", str(SCRIPT), pending["name"]], timeout=REVERT_SECONDS)
-    if revert.read_json(revert.PENDING) is not None:
+    pending.run(["/usr/bin/python3", "-I", str(SCRIPT), left["name"]], timeout=REVERT_SECONDS)
+    if pending.pending_plan() is not None:
         raise TransactionError(
-            f"The {revert.describe(pending)}, was interrupted and cannot be reverted; see `journalctl -t art32-revert`"
+            f"The {pending.describe(left)}, was interrupted and cannot be reverted; see `journalctl -t art32-revert`"
         )
 
 
-def _is_stale(pending: revert.Plan) -> bool:
-    if revert.holder_is_alive(pending):
+def _is_stale(plan: pending.Plan) -> bool:
+    """Whether nobody will ever commit or revert this: its process is dead, no timer and no revert is under way."""
+    if pending.holder_is_alive(plan):
         return False
-    if pending["stage"] in ("preparing", "armed"):
+    if plan["stage"] in ("preparing", "armed"):
         return True
-    unit = f"art32-revert-{pending['name']}"
+    unit = f"art32-revert-{plan['name']}"
     units = [f"{unit}.timer", f"{unit}.service", "art32-revert-boot.service", "art32-revert-finish.service"]
-    _, output = revert.run(["systemctl", "show", "--property=ActiveState,SubState,Job", "--", *units])
+    _, output = pending.run(["systemctl", "show", "--property=ActiveState,SubState,Job", "--", *units])
     states = [dict(line.split("=", 1) for line in block.splitlines()) for block in output.split("\n\n")]
-    waits = states[0].get("ActiveState") == "active" and states[0].get("SubState") == "waiting"
-    return not waits and not any(
-        state.get("ActiveState") == "activating" or state.get("Job", "0") not in ("0", "") for state in states
-    )
+    ticks = states[0].get("SubState") == "waiting"
+    works = any(state.get("ActiveState") == "activating" or state.get("Job") for state in states)
+    return not ticks and not works
 
 
-def _refusal(pending: revert.Plan) -> str:
-    left = float(pending.get("deadline") or 0) - revert.uptime()
-    when = f"; it is reverted in {left:.0f} s unless it is confirmed" if left > 0 else ""
-    return f"Another transaction is pending on this host: the {revert.describe(pending)}, is {pending['stage']}{when}. Nothing was changed"
+def _refusal(other: pending.Plan) -> str:
+    left = float(other.get("deadline") or 0) - pending.uptime()
+    when = f", to be reverted in {left:.0f} s unless it is confirmed" if left > 0 else ""
+    what = f"the {pending.describe(other)}, is {other['stage']}{when}"
+    return f"Another transaction is pending on this host: {what}. Nothing was changed"
 
 
-def _install_units(request: Request) -> None:
-    """Write the timer, its service, the boot unit and the script they start."""
-    values = {
-        "name": request.name,
-        "timeout": request.timeout,
-        "script": SCRIPT,
-        "pending": revert.PENDING,
-        "base": revert.BASE,
-    }
-    loader = revert.__loader__
-    source = loader.get_source(revert.__name__) if loader else None
-    if source is None:
-        raise TransactionError("The source of art32-revert is not at hand")
-    texts = {
-        SCRIPT: source,
-        revert.UNITS / "art32-revert-boot.service": _BOOT.format(**values),
-        revert.UNITS / "art32-revert-finish.service": _FINISH.format(**values),
-        revert.UNITS / f"art32-revert-{request.name}.service": _SERVICE.format(**values),
-        revert.UNITS / f"art32-revert-{request.name}.timer": _TIMER.format(**values),
-    }
-    written = [
-        path for path, text in texts.items() if _write_if_different(path, text, mode=0o755 if path == SCRIPT else 0o644)
-    ]
-    wants = revert.UNITS / "sysinit.target.wants" / "art32-revert-boot.service"
-    if not wants.is_symlink():
-        wants.parent.mkdir(exist_ok=True)
-        wants.symlink_to(revert.UNITS / "art32-revert-boot.service")
-    timer = f"art32-revert-{request.name}.timer"
-    _, output = revert.run(
-        ["systemctl", "show", "--property=NeedDaemonReload", "--", timer, timer.replace(".timer", ".service")]
-    )
-    if "NeedDaemonReload=yes" in output and written:
-        _systemctl("daemon-reload")
-    _systemctl("restart", timer)
-
-
-def _write_if_different(path: Path, text: str, *, mode: int) -> bool:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return False
-    revert.atomic_write(path, text, mode=mode)
-    return True
-
-
-def _systemctl(*arguments: str) -> None:
-    status, output = revert.run(["systemctl", *arguments])
+def _restart_timer(name: str) -> None:
+    status, output = pending.run(["systemctl", "restart", f"art32-revert-{name}.timer"])
     if status != 0:
-        raise TransactionError(f"systemctl {' '.join(arguments)}: {output or status}")
+        raise TransactionError(f"Cannot arm the revert: {output or status}")

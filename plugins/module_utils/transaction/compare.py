@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ansible_collections.art32.server.plugins.module_utils.transaction import files, stamp, system
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import read_json
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError, concerns
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Comparison", "compare", "file_diff", "unit_verbs"]
 
 DIFF_BYTES = 100_000
-_SECRET = "[secret, not shown]\n"
+_HIDDEN = "[secret, not shown]\n"
 _WORLD_READABLE = 0o004
+# What a verb takes a unit from and to.
+_EFFECTS = {
+    "unmask": ("masked", "unmasked"),
+    "enable": ("disabled", "enabled"),
+    "start": ("stopped", "started"),
+    "stop": ("started", "stopped"),
+    "disable": ("enabled", "disabled"),
+    "mask": ("unmasked", "masked"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +95,8 @@ def observe(request: Request) -> tuple[dict[str, str], stamp.Evidence]:
     units = system.parse_units(names, next(answers).output) if names else {}
     outputs = {shlex.join(command): answer.output for command, answer in zip(request.loaded, answers, strict=True)}
     evidence = stamp.Evidence(
-        stamp=_read(stamp.stamp_path(request.name)),
-        state=_read(stamp.state_path(request.name)),
+        stamp=read_json(stamp.stamp_path(request.name)),
+        state=read_json(stamp.state_path(request.name)),
         units=units,
         files=found,
         outputs=outputs,
@@ -101,7 +111,7 @@ def compare(request: Request) -> Comparison:
     Raises TransactionError where a declared file or link would have to replace a directory or a device.
     """
     packages, evidence = observe(request)
-    missing = tuple(name for name in request.packages if packages.get(name) != "ii")
+    missing = tuple(name for name in request.packages if packages.get(name, "un")[1:] != "i")
     directories = [(entry, files.find(entry.path, follow=True)) for entry in request.directories]
     differing = tuple(entry for entry in request.files if files.differences(entry, evidence.files[entry.path]))
     removals = _removals(request)
@@ -168,16 +178,6 @@ def unit_verbs(declared: Unit, state: UnitState | None) -> tuple[str, ...]:
 # Sentences and diffs
 
 
-def _read(path: Any) -> dict[str, Any] | None:
-    from json import loads  # noqa: PLC0415 - as light as the rest of the no-change path
-
-    try:
-        value = loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _package_changes(missing: Sequence[str]) -> Iterable[Change]:
     return (
         Change(sentence=f"Install the package {name}", header=f"package {name}", after="installed\n")
@@ -196,21 +196,11 @@ def _attributes(entry: File | Directory) -> dict[str, str]:
 
 
 def _found_attributes(found: Found) -> dict[str, str]:
-    return {"owner": _user(found.uid), "group": _group(found.gid), "mode": f"{found.mode:04o}"}
-
-
-def _user(number: int) -> str:
-    try:
-        return files.pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
-
-
-def _group(number: int) -> str:
-    try:
-        return files.grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
+    return {
+        "owner": files.user_name(found.uid),
+        "group": files.group_name(found.gid),
+        "mode": f"{found.mode:04o}",
+    }
 
 
 def _attribute_changes(entry: File | Directory, found: Found) -> Iterable[Change]:
@@ -259,7 +249,7 @@ def _attribute_changes_of_file(entry: File, found: Found, differing: Sequence[st
 def file_diff(entry: File, found: Found) -> tuple[str, str]:
     """Give both sides of a file's diff; nothing of a secret."""
     if entry.secret:
-        return ("" if found.kind == "absent" else _SECRET), _SECRET.replace("]", ", new]")
+        return ("" if found.kind == "absent" else _HIDDEN), _HIDDEN.replace("]", ", new]")
     after = f"link to {entry.link}\n" if entry.link is not None else _text(entry.content)
     return _present(found), after
 
@@ -291,27 +281,11 @@ def _removal_change(path: str, request: Request) -> Change:
 
 def _unit_change(declared: Unit, state: UnitState | None) -> Change:
     verbs = unit_verbs(declared, state)
-    done = {
-        "unmask": "unmasked",
-        "enable": "enabled",
-        "start": "started",
-        "stop": "stopped",
-        "disable": "disabled",
-        "mask": "masked",
-    }
-    opposite = {
-        "unmask": "masked",
-        "enable": "disabled",
-        "start": "stopped",
-        "stop": "started",
-        "disable": "enabled",
-        "mask": "unmasked",
-    }
     return Change(
         sentence=f"{' and '.join(verbs).capitalize()} {declared.name}",
         header=f"unit {declared.name}",
-        before="".join(f"{opposite[verb]}\n" for verb in verbs),
-        after="".join(f"{done[verb]}\n" for verb in verbs),
+        before="".join(f"{_EFFECTS[verb][0]}\n" for verb in verbs),
+        after="".join(f"{_EFFECTS[verb][1]}\n" for verb in verbs),
     )
 
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.art32.server.plugins.module_utils.transaction import arm, revert
+from ansible_collections.art32.server.plugins.module_utils.transaction import arm, pending
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
 
-__all__ = ["commit", "connection_started", "inquire"]
+__all__ = ["commit", "connection_started", "inquire", "revert"]
 
 _DAEMONS = ("sshd", "sshd-session", "sshd-auth")
 
@@ -36,7 +36,7 @@ def commit(name: str, token: str) -> list[str]:
 
     Raises TransactionError when there is none with this token or when the connection proves nothing.
     """
-    plan = revert.read_json(revert.PENDING)
+    plan = pending.pending_plan()
     if plan is None or plan["token"] != token:
         raise TransactionError(f"No transaction {name} of this run is pending: {_fate(name, token)}")
     if plan["stage"] != "waiting":
@@ -59,9 +59,17 @@ def _fate(name: str, token: str) -> str:
 
 def inquire(name: str, token: str) -> dict[str, Any]:
     """Say what became of a transaction: its stage while it is pending, the outcome after a revert."""
-    plan = revert.read_json(revert.PENDING)
+    plan = pending.pending_plan()
     if plan is not None and plan["token"] == token:
-        remaining = float(plan.get("deadline") or 0) - revert.uptime()
+        remaining = float(plan.get("deadline") or 0) - pending.uptime()
         return {"stage": plan["stage"], "remaining": remaining, "changes": plan["changes"]}
     outcome = arm.outcome(name, token)
     return {"stage": "reverted" if outcome else "unknown", "outcome": outcome}
+
+
+def revert(name: str, token: str) -> dict[str, Any]:
+    """Revert the pending transaction at once, because no new login succeeded, and say what became of it."""
+    plan = pending.pending_plan()
+    if plan is not None and plan["token"] == token:
+        arm.give_up(plan, why="no new login succeeded")
+    return inquire(name, token)

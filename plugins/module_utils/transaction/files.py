@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import glob
 import grp
-import os
 import pwd
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import is_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import Directory, File
 
-__all__ = ["Found", "differences", "find", "group_id", "undeclared", "user_id"]
+__all__ = ["Found", "differences", "find", "group_id", "group_name", "undeclared", "user_id", "user_name"]
 
 Kind = Literal["absent", "file", "link", "directory", "other"]
 
@@ -39,18 +41,17 @@ ABSENT = Found(kind="absent")
 
 def find(path: str, *, follow: bool = False) -> Found:
     """Look at a path. A link is itself unless `follow`, which directories want."""
+    place = Path(path)
     try:
-        status = os.stat(path) if follow else os.lstat(path)
+        status = place.stat() if follow else place.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return ABSENT
     kind: Kind = "other"
     target, content = "", b""
     if stat.S_ISREG(status.st_mode):
-        kind = "file"
-        with open(path, "rb") as handle:
-            content = handle.read()
+        kind, content = "file", place.read_bytes()
     elif stat.S_ISLNK(status.st_mode):
-        kind, target = "link", os.readlink(path)
+        kind, target = "link", str(place.readlink())
     elif stat.S_ISDIR(status.st_mode):
         kind = "directory"
     return Found(
@@ -80,6 +81,22 @@ def group_id(name: str) -> int | None:
         return None
 
 
+def user_name(number: int) -> str:
+    """Name of a user, the number where it has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def group_name(number: int) -> str:
+    """Name of a group, the number where it has none."""
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
 def differences(declared: File | Directory, found: Found) -> tuple[str, ...]:
     """Name what differs: `kind`, `content`, `target`, `owner`, `group`, `mode`; nothing when all is as declared."""
     link = getattr(declared, "link", None)
@@ -100,5 +117,5 @@ def differences(declared: File | Directory, found: Found) -> tuple[str, ...]:
 def undeclared(patterns: Iterable[str], declared: Iterable[str]) -> tuple[str, ...]:
     """Files and links that match an owned pattern and that nobody declared. Directories are never meant."""
     known = set(declared)
-    matching = {path for pattern in patterns for path in glob.glob(pattern)}
-    return tuple(sorted(path for path in matching - known if os.path.islink(path) or not os.path.isdir(path)))
+    matching = {path for pattern in patterns for path in glob.glob(pattern)}  # noqa: PTH207 - absolute patterns
+    return tuple(sorted(path for path in matching - known if not is_directory(path)))

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.art32.server.plugins.module_utils.transaction import files
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import remove, sync, temporary
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
-from ansible_collections.art32.server.plugins.module_utils.transaction.revert import remove, sync, temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,22 +34,17 @@ def owner_of(entry: File | Directory) -> tuple[int, int]:
 
 def missing_parents(path: str) -> list[str]:
     """Directories above a path that do not exist, the highest first."""
-    missing: list[str] = []
-    parent = os.path.dirname(path)
-    while not os.path.lexists(parent):
-        missing.insert(0, parent)
-        parent = os.path.dirname(parent)
-    return missing
+    return [str(parent) for parent in reversed(Path(path).parents) if not parent.exists()]
 
 
 def make_directory(entry: Directory) -> None:
     """Make a directory, or give it the declared owner and mode."""
     user, group = owner_of(entry)
-    for path in [*missing_parents(entry.path), entry.path]:
-        if not os.path.isdir(path):
-            os.mkdir(path, 0o755 if path != entry.path else 0o700)
+    for parent in missing_parents(entry.path):
+        Path(parent).mkdir(mode=0o755)
+    Path(entry.path).mkdir(mode=0o700, exist_ok=True)
     os.chown(entry.path, user, group)
-    os.chmod(entry.path, entry.mode)
+    Path(entry.path).chmod(entry.mode)
 
 
 def install(entries: Sequence[File], removals: Sequence[str]) -> None:
@@ -59,16 +55,24 @@ def install(entries: Sequence[File], removals: Sequence[str]) -> None:
     for entry in entries:
         try:
             _write_beside(entry)
-        except OSError as error:
+        except (OSError, TransactionError) as error:
             _forget(entries)
-            raise TransactionError(f"Cannot write {entry.path}: {error.strerror}") from error
+            raise _explained(entry, error) from error
     for entry in entries:
-        os.replace(temporary(entry.path), entry.path)
+        Path(temporary(entry.path)).rename(entry.path)
     for path in removals:
         remove(path)
-    for directory in {os.path.dirname(path) for path in [*(entry.path for entry in entries), *removals]}:
-        if os.path.isdir(directory):
+    for directory in {Path(path).parent for path in [*(entry.path for entry in entries), *removals]}:
+        if directory.is_dir():
             sync(directory)
+
+
+def _explained(entry: File, error: OSError | TransactionError) -> TransactionError:
+    if isinstance(error, TransactionError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return TransactionError(f"Cannot write {entry.path}: its directory does not exist; declare it in directories")
+    return TransactionError(f"Cannot write {entry.path}: {error.strerror}")
 
 
 def _write_beside(entry: File) -> None:
@@ -76,10 +80,10 @@ def _write_beside(entry: File) -> None:
     partial = temporary(entry.path)
     remove(partial)
     if entry.link is not None:
-        os.symlink(entry.link, partial)
+        Path(partial).symlink_to(entry.link)
         os.chown(partial, user, group, follow_symlinks=False)
         return
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
         handle.write(entry.content)
         os.fchown(handle.fileno(), user, group)
         os.fchmod(handle.fileno(), entry.mode)

@@ -10,11 +10,12 @@ import os
 import re
 import shlex
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Activation",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 STAGED = re.compile(r"\{staged:([^}]*)\}")
+SHORTEST_SECONDS = 5
+LONGEST_SECONDS = 3600
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -187,7 +190,7 @@ def parse(parameters: Mapping[str, Any]) -> Request:
         name=_name(parameters["name"]),
         token=parameters.get("token") or "",
         owner=parameters.get("owner") or "",
-        timeout=(parameters.get("confirm") or {}).get("timeout") or parameters["timeout"],
+        timeout=_timeout(parameters),
         confirm=bool((parameters.get("confirm") or {}).get("login")),
         packages=tuple(parameters["packages"]),
         directories=tuple(_directory(entry) for entry in parameters["directories"]),
@@ -205,6 +208,15 @@ def parse(parameters: Mapping[str, Any]) -> Request:
     return request
 
 
+def _timeout(parameters: Mapping[str, Any]) -> int:
+    seconds = int((parameters.get("confirm") or {}).get("timeout") or parameters["timeout"])
+    if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+        raise TransactionError(
+            f"timeout: {seconds} is not allowed; {SHORTEST_SECONDS} to {LONGEST_SECONDS} seconds are"
+        )
+    return seconds
+
+
 def _check(request: Request) -> None:
     paths = (
         [entry.path for entry in request.files] + [entry.path for entry in request.directories] + list(request.absent)
@@ -213,7 +225,7 @@ def _check(request: Request) -> None:
     if twice:
         raise TransactionError(f"{', '.join(twice)}: declared more than once in transaction {request.name}")
     staged = {entry.path for entry in request.files if entry.link is None}
-    commands = [entry.command for entry in (*request.validate, *request.prepare)]
+    commands = [entry.command for entry in request.validate] + [entry.command for entry in request.prepare]
     for path in (path for command in commands for word in command for path in STAGED.findall(word)):
         if path not in staged:
             raise TransactionError(
@@ -235,7 +247,7 @@ def _path(value: str, option: str, *, depth: int = 2) -> str:
     return normal
 
 
-def _mode(value: Any, path: str) -> int:
+def _mode(value: object, path: str) -> int:
     try:
         mode = int(str(value), 8)
     except ValueError:
@@ -302,8 +314,8 @@ def _preparation(entry: Mapping[str, Any]) -> Preparation:
     )
 
 
-def _validation(entry: Any) -> Validation:
-    if not isinstance(entry, dict):
+def _validation(entry: str | Sequence[str] | Mapping[str, Any]) -> Validation:
+    if not isinstance(entry, Mapping):
         return Validation(command=_command(entry, "validate"))
     unknown = sorted(set(entry) - {"command", "overlay", "timeout"})
     if unknown or "command" not in entry:

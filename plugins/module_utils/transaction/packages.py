@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.art32.server.plugins.module_utils.transaction import system
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
-from ansible_collections.art32.server.plugins.module_utils.transaction.revert import run
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

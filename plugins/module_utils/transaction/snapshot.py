@@ -3,25 +3,27 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ansible_collections.art32.server.plugins.module_utils.transaction import revert
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import Record, found, sync
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import SAVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["absent", "keep"]
+__all__ = ["absent", "attributes", "keep"]
 
 
-def absent(path: str, *, only_if_empty: bool = False) -> revert.Record:
+def absent(path: str, *, only_if_empty: bool = False) -> Record:
     """Record that nothing was at a path."""
     return {"path": path, "kind": "absent", **({"only_if_empty": True} if only_if_empty else {})}
 
 
-def keep(paths: Iterable[str]) -> list[revert.Record]:
+def keep(paths: Iterable[str]) -> list[Record]:
     """Copy what is at these paths, whole directories included, and describe it.
 
     Raises TransactionError when there is no room; nothing was changed then.
@@ -34,25 +36,25 @@ def keep(paths: Iterable[str]) -> list[revert.Record]:
         ) from error
 
 
-def attributes(path: str) -> revert.Record:
+def attributes(path: str) -> Record:
     """Describe a directory without what is in it."""
-    return {"path": path, **revert.found(path)}
+    return {"path": path, **found(path)}
 
 
-def _records(path: str) -> Iterable[revert.Record]:
-    record = {"path": path, **revert.found(path)}
+def _records(path: str) -> Iterable[Record]:
+    record = {"path": path, **found(path)}
     if record["kind"] == "file":
         record["saved"] = _copy(path)
     yield record
     if record["kind"] == "directory":
-        for name in sorted(os.listdir(path)):
-            yield from _records(os.path.join(path, name))
+        for inside in sorted(Path(path).iterdir()):
+            yield from _records(str(inside))
 
 
 def _copy(path: str) -> str:
-    directory = revert.SAVED / "files"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    name = f"{len(os.listdir(directory)):05d}"
-    shutil.copy2(path, directory / name)
-    revert.sync(directory / name)
-    return f"files/{name}"
+    """Keep a copy under a name that is made from the path."""
+    name = f"files/{hashlib.sha256(path.encode()).hexdigest()[:32]}"
+    (SAVED / "files").mkdir(mode=0o700, exist_ok=True)
+    shutil.copy2(path, SAVED / name)
+    sync(SAVED / name)
+    return name

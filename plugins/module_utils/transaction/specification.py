@@ -83,7 +83,7 @@ SPECIFICATION: dict[str, Any] = {
         },
     },
     "timeout": {"type": "int", "default": 60},
-    "step": {"type": "str", "choices": ["apply", "commit", "inquire"], "default": "apply"},
+    "step": {"type": "str", "choices": ["apply", "commit", "inquire", "revert"], "default": "apply"},
     "token": {"type": "str", "no_log": False},
     "owner": {"type": "str"},
     "contents": {"type": "str", "no_log": True},

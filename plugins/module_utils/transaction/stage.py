@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.art32.server.plugins.module_utils.transaction import files
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import remove
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import STAGED, TransactionError
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import run
 from ansible_collections.art32.server.plugins.module_utils.transaction.redact import redact
-from ansible_collections.art32.server.plugins.module_utils.transaction.revert import remove, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request, Validation
 
-__all__ = ["NotValidated", "expand", "validate", "write"]
+__all__ = ["NoNamespace", "NotValidated", "expand", "validate", "validate_live", "write"]
 
 # unshare fails with this status when it may not make a namespace; so does the mount.
 _NO_NAMESPACE = 97
@@ -27,6 +28,10 @@ _SHOW_STAGED = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 97; shif
 
 class NotValidated(Exception):  # noqa: N818 - a prediction that has to wait
     """A validation could not be run here and now; the message says why."""
+
+
+class NoNamespace(NotValidated):
+    """This host allows no private mount namespace; only the live paths can be validated."""
 
 
 def write(request: Request, base: Path) -> None:
@@ -41,7 +46,7 @@ def write(request: Request, base: Path) -> None:
             if entry.link is not None:
                 place.symlink_to(entry.link)
                 continue
-            with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
                 handle.write(entry.content)
         except OSError as error:
             raise TransactionError(f"Cannot stage {entry.path}: {error.strerror}; nothing was changed") from error
@@ -70,7 +75,20 @@ def validate(request: Request, validation: Validation, base: Path, removals: Seq
         command = _in_namespace(request, validation, base, removals, command)
     status, output = run(command, timeout=validation.timeout)
     if validation.overlay and (status == _NO_NAMESPACE or output.startswith("unshare: ")):
-        raise NotValidated(f"this host allows no private mount namespace ({output})")
+        raise NoNamespace(f"this host allows no private mount namespace ({output})")
+    _judge(request, validation, base, status, output)
+
+
+def validate_live(request: Request, validation: Validation, base: Path) -> None:
+    """Run one validation on the files in place, behind the armed revert, where there is no namespace to do it before.
+
+    Raises TransactionError with the tool's own message.
+    """
+    status, output = run(expand(validation.command, base), timeout=validation.timeout)
+    _judge(request, validation, base, status, output)
+
+
+def _judge(request: Request, validation: Validation, base: Path, status: int, output: str) -> None:
     if status != 0:
         message = redact(output, request).replace(str(base), "")
         raise TransactionError(f"Validation failed: {validation}\n{message or f'exit status {status}'}")
@@ -94,7 +112,7 @@ def _in_namespace(
 
 def _copy_with_staged(request: Request, directory: str, copy: Path, base: Path, removals: Sequence[str]) -> None:
     remove(copy)
-    if not os.path.isdir(directory):
+    if not Path(directory).is_dir():
         raise NotValidated(f"{directory} does not exist yet")
     status, output = run(["cp", "--archive", "--", directory, str(copy)])
     if status != 0:

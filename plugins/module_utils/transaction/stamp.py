@@ -30,6 +30,8 @@ __all__ = ["STAMPS", "STATES", "Evidence", "digest", "stale", "stamp_path", "sta
 
 STAMPS = Path("/run/art32/stamps")
 STATES = Path("/var/lib/art32/transaction/state")
+# Verbs after which a unit has read its files, and whether a plain reload suffices for that.
+_READS = {"reload": True, "reload-or-restart": True, "restart": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,30 +63,26 @@ def digest(found: Found) -> str:
 
 def stale(request: Request, evidence: Evidence) -> dict[int, str]:
     """Say which activations are due although no file differs: their number and a sentence with the reason."""
-    due = {
-        number: reason
-        for number, entry in enumerate(request.activate)
-        if (reason := _reason(entry, evidence, has_loaded=bool(request.loaded)))
-    }
+    reasons = {number: _reason(entry, evidence) for number, entry in enumerate(request.activate)}
+    due = {number: reason for number, reason in reasons.items() if reason}
     drifted = _drifted(request.loaded, evidence)
     if drifted:
-        sentence = f"Activate again: {drifted}"
-        due.update({number: sentence for number in range(len(request.activate)) if number not in due})
+        general = [number for number, entry in enumerate(request.activate) if not entry.files] or list(reasons)
+        due.update({number: f"Activate again: {drifted}" for number in general if number not in due})
     return due
 
 
-def _reason(entry: Activation, evidence: Evidence, *, has_loaded: bool) -> str | None:
+def _reason(entry: Activation, evidence: Evidence) -> str | None:
     if entry.daemon_reload:
         pending = [name for name, unit in evidence.units.items() if unit.needs_daemon_reload]
-        return f"Reload the unit files: {pending[0]} changed since systemd read it" if pending else None
+        return f"Reload the unit files: that of {pending[0]} changed since systemd read it" if pending else None
     relevant = {path: found for path, found in evidence.files.items() if concerns(entry, path)}
-    if not relevant or entry.verb == "stop":
+    if not relevant:
         return None
     newest = max(relevant, key=lambda path: relevant[path].ctime)
     if entry.unit:
         return _unit_reason(entry, entry.unit, relevant, newest, evidence)
     activated = max(float((evidence.state or {}).get("activated", 0)), evidence.booted)
-    del has_loaded
     if relevant[newest].ctime > activated:
         return f"Run {shlex.join(entry.command)}: {newest} changed after the last activation"
     return None
@@ -94,9 +92,11 @@ def _unit_reason(
     entry: Activation, unit: str, relevant: Mapping[str, Found], newest: str, evidence: Evidence
 ) -> str | None:
     state = evidence.units.get(unit)
-    if state is None or not state.is_active or _is_stamped(unit, state, relevant, newest, evidence.stamp):
+    if entry.verb not in _READS or state is None or not state.is_active:
         return None
-    moments = [state.started] if entry.verb in ("start", "restart") else [state.started, state.reloaded]
+    if _is_stamped(unit, state, relevant, newest, evidence.stamp):
+        return None
+    moments = [state.started, state.reloaded if _READS[entry.verb] else None]
     read_at = max((moment for moment in moments if moment is not None), default=0.0)
     if relevant[newest].ctime <= read_at:
         return None

@@ -7,7 +7,8 @@ import os
 import subprocess
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -177,13 +178,11 @@ def _timestamp(text: str) -> float | None:
     if len(words) != 4:  # noqa: PLR2004
         return None
     moment = datetime.fromisoformat(f"{words[1]}T{words[2]}")
-    return moment.replace(tzinfo=timezone.utc).timestamp()
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def boot_time() -> float:
     """When the first process started, in seconds since the epoch; in a container its own, not the machine's."""
-    with open("/proc/1/stat", encoding="ascii", errors="replace") as handle:
-        text = handle.read()
+    text = Path("/proc/1/stat").read_text(encoding="utf-8", errors="replace")
     started = int(text[text.rindex(")") + 2 :].split()[19]) / os.sysconf("SC_CLK_TCK")
-    with open("/proc/uptime", encoding="ascii") as handle:
-        return time.time() - float(handle.read().split()[0]) + started
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + started

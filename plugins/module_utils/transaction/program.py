@@ -1,0 +1,130 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Install art32-revert and the units that call it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ansible_collections.art32.server.plugins.module_utils.transaction import disk, pending, restore, revert
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import replace_whole
+from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["SCRIPT", "archive", "install_program"]
+
+SCRIPT = Path("/usr/local/sbin/art32-revert")
+_PARTS = (disk, pending, restore, revert)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_SERVICE = """\
+# Written by art32.server.transaction for as long as the transaction is pending.
+[Unit]
+Description=Return to the last confirmed state of {name}
+OnFailure=art32-alert@%n.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I {script} --timer {name}
+TimeoutStartSec=900
+SyslogIdentifier=art32-revert
+"""
+_TIMER = """\
+# Written by art32.server.transaction for as long as the transaction is pending.
+[Unit]
+Description=Revert {name} unless it is confirmed in time
+
+[Timer]
+OnActiveSec={timeout}s
+AccuracySec=1s
+"""
+_BOOT = """\
+# Written by art32.server.transaction. Does nothing unless the host went down with a transaction pending.
+[Unit]
+Description=Return to the last confirmed state before the services start
+DefaultDependencies=no
+ConditionPathExists={pending}
+RequiresMountsFor={base} /etc /usr
+After=local-fs.target
+Before=sysinit.target network-pre.target ufw.service nftables.service netfilter-persistent.service
+Before=systemd-sysctl.service systemd-tmpfiles-setup.service systemd-networkd.service networking.service
+Before=ssh.service ssh.socket shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/python3 -I {script} --boot
+TimeoutStartSec=300
+SyslogIdentifier=art32-revert
+
+[Install]
+WantedBy=sysinit.target
+"""
+_FINISH = """\
+# Written by art32.server.transaction. Started by art32-revert-boot.service when there was something to revert.
+[Unit]
+Description=Finish the return to the last confirmed state after the services have started
+After=multi-user.target
+ConditionPathExists={pending}
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -I {script} --finish
+TimeoutStartSec=900
+SyslogIdentifier=art32-revert
+"""
+
+
+def archive() -> bytes:
+    """Make one file of the revert's modules that Python runs as it is; not compressed, so that people can read it."""
+    sources = {"__main__.py": "from art32_revert.revert import start\n\nstart()\n", "art32_revert/__init__.py": ""}
+    sources |= {f"art32_revert/{part.__name__.rpartition('.')[2]}.py": _source(part) for part in _PARTS}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        for name, text in sources.items():
+            bundle.writestr(zipfile.ZipInfo(name, _EPOCH), text)
+    return b"#!/usr/bin/python3 -I\n" + buffer.getvalue()
+
+
+def _source(part: ModuleType) -> str:
+    """Read a module's own text, from a directory or from the archive that Ansible sent."""
+    source = getattr(part.__loader__, "get_source", lambda _: None)(part.__name__)
+    if source is None:
+        raise TransactionError(f"The source of {part.__name__} is not at hand")
+    return cast("str", source)
+
+
+def install_program(name: str, timeout: int) -> None:
+    """Write the program, the boot units and this transaction's timer, where they differ."""
+    values = {"name": name, "timeout": timeout, "script": SCRIPT, "pending": pending.PENDING, "base": pending.BASE}
+    _write(SCRIPT, archive(), mode=0o755)
+    texts = {
+        "art32-revert-boot.service": _BOOT,
+        "art32-revert-finish.service": _FINISH,
+        f"art32-revert-{name}.service": _SERVICE,
+        f"art32-revert-{name}.timer": _TIMER,
+    }
+    for unit, text in texts.items():
+        _write(pending.UNITS / unit, text.format(**values).encode(), mode=0o644)
+    wants = pending.UNITS / "sysinit.target.wants" / "art32-revert-boot.service"
+    if not wants.is_symlink():
+        wants.parent.mkdir(exist_ok=True)
+        wants.symlink_to(pending.UNITS / "art32-revert-boot.service")
+    _reload_if_needed([unit for unit in texts if name in unit])
+
+
+def _reload_if_needed(units: list[str]) -> None:
+    """Have systemd read the units again if it holds others of these names; new ones it reads by itself."""
+    _, output = pending.run(["systemctl", "show", "--property=NeedDaemonReload", "--", *units])
+    if "NeedDaemonReload=yes" in output:
+        pending.run(["systemctl", "daemon-reload"])
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
+    if not path.is_file() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_whole(path, content, mode=mode)
