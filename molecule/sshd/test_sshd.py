@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from controls.machine import Machine
 
 BARE = {"CertificateFile": "none", "IdentitiesOnly": "yes"}
+
+
+@pytest.fixture(autouse=True)
+def _forgiven(server: Machine) -> None:
+    """Debian 13's sshd shuts out sources that keep failing, as these tests do; a new process has forgotten them."""
+    server.check_output("systemctl reset-failed ssh.service; systemctl restart ssh.service")
 
 
 @pytest.fixture
@@ -37,7 +44,8 @@ def logged_since(server: Machine, cursor: str) -> str:
 
 
 def cursor(server: Machine) -> str:
-    return server.check_output("journalctl --unit=ssh --no-pager --lines=0 --show-cursor").removeprefix("-- cursor: ")
+    told = server.check_output("journalctl --unit=ssh --no-pager --lines=1 --output=cat --show-cursor")
+    return told.splitlines()[-1].removeprefix("-- cursor: ")
 
 
 def foreign_certificate(key: Path, directory: Path) -> Path:
@@ -54,8 +62,7 @@ def test_a_certificate_gets_in_and_its_id_is_logged(server: Machine, jane: Login
     before = cursor(server)
     assert server.attempt("certificate", jane).rc == 0
     log = logged_since(server, before)
-    assert "Accepted publickey for jane" in log
-    assert "ID jane@sshd site run (serial " in log
+    assert re.search(r"Accepted publickey for jane .* ID jane@sshd .*\(serial \d+\) CA ED25519 SHA256:", log)
 
 
 def test_the_key_alone_does_not(server: Machine, bare_key: Path) -> None:
