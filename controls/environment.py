@@ -81,7 +81,12 @@ class Environment:
 
     def people(self, layer: str) -> dict[str, str]:
         """The role of each person who has this layer today, by name."""
-        return {person["name"]: person[layer] for person in declaration.people_with(self.get("people", []), layer)}
+        return {person["name"]: person[layer] for person in self.people_of(layer)}
+
+    def people_of(self, layer: str) -> list[dict[str, Any]]:
+        """Each person who has this layer today: name, email and the role on it."""
+        found: list[dict[str, Any]] = declaration.people_with(self.get("people", []), layer)
+        return found
 
     @property
     def services(self) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ from .ssh import Connections, Unreachable
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable, Mapping
-    from contextlib import AbstractContextManager
 
     from .environment import Environment
     from .ssh import Login
@@ -145,7 +144,7 @@ class Machine(Host):
         """Keep what was seen from this host as evidence of the running check."""
         return self.lab.store.use(self.lab.store.keep(host=self.name, name=name, command=command, rc=0, stdout=text))
 
-    def tunnel(self, address: str, port: int) -> AbstractContextManager[int]:
+    def tunnel(self, address: str, port: int) -> int:
         """A local port whose connections leave from this host."""
         return self.lab.connections.tunnel(self.name, address, port)
 

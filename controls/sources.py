@@ -6,16 +6,25 @@ __all__ = ["SSHD_LOG", "as_user", "for_host", "sql"]
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .environment import Environment
 
 SQL = Path(__file__).parent / "sql"
 
 SSHD_LOG = "journalctl -q --no-pager -o short-iso --since={} -t sshd -t sshd-session"
+
+WITHOUT_CUSTOMERS = """
+import json, sys
+told = json.load(sys.stdin)
+for member in told.get("members", []):
+    if not member["staff"]:
+        member["email"] = "(no staff)"
+json.dump(told, sys.stdout, indent=1)
+"""
 
 EVERY_HOST = {
     "rules-ipv4": "iptables-save -t filter",
@@ -47,10 +56,11 @@ def as_user(user: str, *words: str) -> str:
     return shlex.join(["runuser", "-u", user, "--", *words])
 
 
-def sql(statement: str, database: str = "postgres") -> str:
-    """A shell line that asks the local cluster, as its superuser and read only."""
-    options = ["env", "PGOPTIONS=-c default_transaction_read_only=on", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]
-    return as_user("postgres", *options, "-d", database, "-c", statement)
+def sql(statement: str, database: str = "postgres", *, writing: bool = False) -> str:
+    """A shell line that asks the local cluster as its superuser, read only unless it is to try a change."""
+    options = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement]
+    read_only = [] if writing else ["env", "PGOPTIONS=-c default_transaction_read_only=on"]
+    return as_user("postgres", *read_only, *options)
 
 
 def _database(environment: Environment) -> dict[str, str]:
@@ -71,16 +81,22 @@ def _web(environment: Environment) -> dict[str, str]:
 
 
 def _app(environment: Environment) -> dict[str, str]:
-    return {
-        f"conformance-{service['name']}": conformance(service)
-        for service in environment.services
-        if service["conformance"]
-    }
+    asked = [service for service in environment.services if service["conformance"]]
+    return {f"conformance-{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
 
 
-def conformance(service: Mapping[str, Any]) -> str:
-    """A shell line that lets a service say what it does with people and data."""
-    return shlex.join(["true"])
+def conformance(name: str, words: Sequence[str]) -> str:
+    """A shell line that lets a service tell what it does, as its own account and with what its process was given.
+
+    Addresses of people who are no staff are data of the customers and not written down.
+    """
+    current = shlex.quote(f"/srv/{name}/current")
+    program = shlex.join([f"{current}/bin/{words[0]}", *words[1:]])
+    run = f'cd {current} && exec runuser -u {shlex.quote(name)} -- env -i "$@" {program}'
+    return (
+        f"pid=$(systemctl show --value --property=MainPID {shlex.quote(f'art32-{name}.service')}); "
+        f"xargs -0 -a /proc/$pid/environ sh -c {shlex.quote(run)} sh | python3 -c {shlex.quote(WITHOUT_CUSTOMERS)}"
+    )
 
 
 def _backup(environment: Environment) -> dict[str, str]:

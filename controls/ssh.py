@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import threading
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +21,6 @@ from . import certificates
 from .evidence import NotAssessedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .environment import Environment
 
 # A control socket's path may have 107 characters at most, so it lies directly below /tmp.
@@ -70,6 +67,7 @@ class Connections:
         self.directory = Path(tempfile.mkdtemp(prefix="art32-", dir="/tmp"))
         self.config = self.directory / "config"
         self._logins: dict[str, Login] = {}
+        self._tunnels: dict[tuple[str, str, int], int] = {}
         self._certificate: list[Login] | None = None
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.config.write_text(f"Include {self.directory}/*.host\n{SHARED.format(directory=self.directory)}")
@@ -103,20 +101,21 @@ class Connections:
             raise Unreachable(f"{host} cannot be reached over SSH: {answer.stderr.strip()}")
         return answer
 
-    @contextmanager
-    def tunnel(self, host: str, address: str, port: int) -> Iterator[int]:
-        """A local port whose connections leave from `host` to `address` and `port`."""
-        self.login(host)
-        local = _free_port()
-        literal = f"[{address}]" if ":" in address else address
-        forward = ["-L", f"127.0.0.1:{local}:{literal}:{port}", host]
-        opened = self._ssh(["-O", "forward", *forward])
-        if opened.returncode != 0:
-            raise Unreachable(f"{host} opens no tunnel to {address} port {port}: {opened.stderr.strip()}")
-        try:
-            yield local
-        finally:
-            self._ssh(["-O", "cancel", *forward])
+    def tunnel(self, host: str, address: str, port: int) -> int:
+        """A local port whose connections leave from `host` to `address` and `port`, open until the session ends.
+
+        Raises Unreachable when the host does not allow it.
+        """
+        way = (host, address, port)
+        if way not in self._tunnels:
+            self.login(host)
+            local = _free_port()
+            literal = f"[{address}]" if ":" in address else address
+            opened = self._ssh(["-O", "forward", "-L", f"127.0.0.1:{local}:{literal}:{port}", host])
+            if opened.returncode != 0:
+                raise Unreachable(f"{host} opens no tunnel to {address} port {port}: {opened.stderr.strip()}")
+            self._tunnels[way] = local
+        return self._tunnels[way]
 
     def attempt(self, host: str, login: Login, **options: str) -> subprocess.CompletedProcess[str]:
         """Try a login of its own, shared with nothing; ssh's exit status and its own words."""

@@ -116,16 +116,14 @@ def login(  # noqa: PLR0913 - a login has many parts
     """Log in to a database from a vantage host, trusting the pinned certificate alone; what the server saw."""
     trusted = vantage.lab.connections.directory / "database.crt"
     trusted.write_text(pinned, encoding="utf-8")
-    with vantage.tunnel(address, PORT) as local:
-        options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(trusted), "connect_timeout": 10}
-        try:
-            with psycopg.connect(
-                host=target.name, hostaddr="127.0.0.1", port=local, dbname=name, user=user, password=password, **options
-            ) as connection:
-                tls, version, peer = connection.execute(OWN_CONNECTION).fetchone() or (False, "", "")
-        except psycopg.OperationalError as error:
-            told = f"{user} cannot log in to {name} at {address} from {vantage.name}: {error}"
-            raise AssertionError(told) from error
+    options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(trusted), "connect_timeout": 10}
+    local: dict[str, Any] = {"host": target.name, "hostaddr": "127.0.0.1", "port": vantage.tunnel(address, PORT)}
+    try:
+        with psycopg.connect(dbname=name, user=user, password=password, **local, **options) as connection:
+            tls, version, peer = connection.execute(OWN_CONNECTION).fetchone() or (False, "", "")
+    except psycopg.OperationalError as error:
+        told = f"{user} cannot log in to {name} at {address} from {vantage.name}: {error}"
+        raise AssertionError(told) from error
     seen = {"tls": tls, "version": version, "from": peer}
     text = f"user {user}\ndatabase {name}\naddress {address}\ntls {version}\nseen as {peer}\n"
     vantage.keep(f"database-login-at-{address}", f"psql host={address} dbname={name} user={user}", text)

@@ -77,7 +77,7 @@ class Client:
 
     def post(self, path: str, values: Mapping[str, str]) -> Reply:
         """Send a form, with the token against forgery that the site's cookie holds."""
-        token = self.cookies.get("csrftoken") or self.cookies.get("__Host-csrftoken") or ""
+        token = next((value for name, value in self.cookies.items() if "csrf" in name.lower()), "")
         body = urlencode({**values, "csrfmiddlewaretoken": token})
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.domain}{path}"}
         return self.request("POST", path, body=body, headers=headers)
@@ -90,18 +90,17 @@ class Client:
         sent = {"Host": self.domain, "User-Agent": "art32-audit", **(headers or {})}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        with self.vantage.tunnel(self.address, HTTPS if self.tls else HTTP) as port:
-            connection = _Connection(port, self.domain, self._context() if self.tls else None)
-            try:
-                connection.request(method, path, body=body or None, headers=sent)
-                reply = connection.reply()
-            except ssl.SSLCertVerificationError as error:
-                raise TlsError(f"{self} shows a certificate that nobody trusts: {error.verify_message}") from error
-            except (OSError, http.client.HTTPException) as error:
-                told = f"{self._url(path)} does not answer at {self.address}: {error or type(error).__name__}."
-                raise AssertionError(told) from error
-            finally:
-                connection.close()
+        connection = self._connection(self._context() if self.tls else None)
+        try:
+            connection.request(method, path, body=body or None, headers=sent)
+            reply = connection.reply()
+        except ssl.SSLCertVerificationError as error:
+            raise TlsError(f"{self} shows a certificate that nobody trusts: {error.verify_message}") from error
+        except (OSError, http.client.HTTPException) as error:
+            told = f"{self._url(path)} does not answer at {self.address}: {error or type(error).__name__}."
+            raise AssertionError(told) from error
+        finally:
+            connection.close()
         self._take_cookies(reply)
         self._keep(method, path, reply)
         return reply
@@ -111,18 +110,21 @@ class Client:
         context = _trusting()
         context.set_ciphers(ARCHAIC)
         context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, highest
-        with self.vantage.tunnel(self.address, HTTPS) as port:
-            connection = _Connection(port, self.domain, context)
-            try:
-                connection.connect()
-                agreed = connection.protocol
-            except (ssl.SSLError, OSError):
-                agreed = ""
-            finally:
-                connection.close()
+        connection = self._connection(context)
+        try:
+            connection.connect()
+            agreed = connection.protocol
+        except (ssl.SSLError, OSError):
+            agreed = ""
+        finally:
+            connection.close()
         name = f"tls-at-most-{highest.name}-{self.domain}-{self.address}"
         self.vantage.keep(name, f"TLS handshake with {self.domain}", f"agreed: {agreed or 'nothing'}\n")
         return agreed
+
+    def _connection(self, context: ssl.SSLContext | None) -> _Connection:
+        port = self.vantage.tunnel(self.address, HTTPS if self.tls else HTTP)
+        return _Connection(port, self.domain, context)
 
     def _context(self) -> ssl.SSLContext:
         if self.trust:

@@ -21,6 +21,18 @@ SELECT jsonb_pretty(jsonb_build_object(
         FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal))), '{}')
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),
+  -- How passwords are stored, counted in every column that is called so; no hash leaves the server.
+  'passwords', (
+    SELECT coalesce(jsonb_object_agg(place, found), '{}') FROM (
+        SELECT format('%s.%s.%s', table_schema, table_name, column_name) AS place, (
+          SELECT coalesce(jsonb_object_agg(kind, n), '{}') FROM xmltable('/table/row' PASSING query_to_xml(format(
+            $count$ SELECT CASE
+                WHEN %1$I ~ '^bcrypt[a-z0-9_]*[$]+2[aby][$][0-9]{2}[$]' THEN 'bcrypt:' || substring(%1$I from '[$]2[aby][$]([0-9]{2})[$]')
+                WHEN %1$I ~ '^!' THEN 'unusable' ELSE 'other' END AS kind, count(*) AS n FROM %2$I.%3$I GROUP BY 1 $count$,
+            column_name, table_schema, table_name), false, false, '') COLUMNS kind text, n bigint)) AS found
+        FROM information_schema.columns
+        WHERE table_schema NOT IN ('pg_catalog', 'information_schema') AND column_name ILIKE '%password%'
+          AND data_type IN ('text', 'character varying')) AS columns),
   'outgoing', jsonb_build_object(
     'publications', (SELECT coalesce(jsonb_agg(pubname), '[]') FROM pg_publication),
     'servers', (SELECT coalesce(jsonb_agg(srvname), '[]') FROM pg_foreign_server),

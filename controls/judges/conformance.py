@@ -1,0 +1,120 @@
+"""What a service says of itself, against what is declared and what others see; its form is conformance.schema.json."""
+
+from __future__ import annotations
+
+__all__ = [
+    "example",
+    "form_problems",
+    "password_problems",
+    "path_of",
+    "protected",
+    "staff_problems",
+    "store_problems",
+    "stored_passwords",
+    "url_problems",
+]
+
+import json
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+SCHEMA = Path(__file__).parent.parent / "conformance.schema.json"
+# What stands in an address where the router expects something.
+EXAMPLES = {"uuid": "00000000-0000-4000-8000-000000000000", "int": "0", "path": "0", "slug": "x", "str": "x"}
+
+
+def form_problems(told: Any) -> list[str]:  # noqa: ANN401 - what a foreign program printed
+    """Where an answer differs from the schema."""
+    return [f"{error.json_path}: {error.message}" for error in _validator().iter_errors(told)]
+
+
+def password_problems(passwords: Mapping[str, Any], least_cost: int) -> list[str]:
+    """What is not bcrypt, or cheaper than it may be, now or for the next password."""
+    problems = []
+    if not passwords["hasher"].startswith("bcrypt") or passwords["minimum_cost"] < least_cost:
+        problems.append(f"new passwords become {passwords['hasher']} of cost {passwords['minimum_cost']}")
+    for kind, count in sorted(passwords["hashes"].items()):
+        algorithm, _, cost = kind.partition(":")
+        if not algorithm.startswith("bcrypt") or int(cost) < least_cost:
+            problems.append(f"{count} stored as {kind}")
+    return problems
+
+
+def stored_passwords(columns: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """The kinds of stored hashes over every password column of a database, as sql/database.sql counts them."""
+    found: Counter[str] = Counter()
+    for kinds in columns.values():
+        found.update(kinds)
+    return dict(found)
+
+
+def url_problems(urls: Iterable[Mapping[str, Any]], admin_paths: Sequence[str]) -> list[str]:
+    """Administrative addresses that ask for no login, change records unchecked, or lie where none is declared."""
+    problems = []
+    for url in urls:
+        if not url["admin"]:
+            continue
+        if not url["login"]:
+            problems.append(f"{url['pattern']} asks for no login")
+        if not url["pattern"].startswith(tuple(admin_paths)):
+            problems.append(f"{url['pattern']} lies outside of admin_paths")
+        if re.search(r"<(\w+:)?object_id>", url["pattern"]) and not url.get("record"):
+            problems.append(f"{url['pattern']} does not check the very record")
+    return problems
+
+
+def protected(urls: Iterable[Mapping[str, Any]]) -> list[str]:
+    """An address for each pattern that can be asked for but only by who logged in."""
+    return sorted({example(url["pattern"]) for url in urls if url["login"] and "GET" in url["methods"]})
+
+
+def example(pattern: str) -> str:
+    """An address that a router's pattern matches."""
+    plain = re.sub(r"<(?:(\w+):)?\w+>", lambda found: EXAMPLES.get(found[1] or "str", "x"), pattern)
+    return re.sub(r"\(\?P<\w+>[^)]*\)|[$^\\]", "", plain)
+
+
+def path_of(urls: Iterable[Mapping[str, Any]], name: str, **parts: str) -> str:
+    """The address of the URL with this name, its parts filled in; empty when there is none."""
+    for url in urls:
+        if url.get("name") == name:
+            return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: parts[found[1]], url["pattern"])
+    return ""
+
+
+def store_problems(stores: Iterable[Mapping[str, str]], database: str, hosts: Iterable[str]) -> list[str]:
+    """Everywhere else than in the declared database, by the local socket or on a declared host, that data is kept."""
+    expected = set(hosts)
+    return [
+        f"{store['kind']} {store['database']} at {store['host'] or 'an unknown place'}"
+        for store in stores
+        if store["kind"] != "postgresql"
+        or store["database"] != database
+        or not (store["host"].startswith("/") or store["host"] in expected)
+    ]
+
+
+def staff_problems(members: Iterable[Mapping[str, Any]], people: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Accounts with a staff role that the declaration does not give."""
+    declared = {person["email"].lower(): person["platform"] for person in people}
+    problems = []
+    for member in members:
+        role = declared.get(member["email"].lower())
+        if member["active"] and member["staff"] and role is None:
+            problems.append(f"{member['email']} is staff but not declared")
+        elif member["active"] and member["administrator"] and role != "administrator":
+            problems.append(f"{member['email']} is an administrator but declared as {role}")
+    return problems
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
