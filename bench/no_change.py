@@ -29,7 +29,7 @@ CALLS_ALLOWED = 18
 
 
 def plain_tasks(path: Path, host: str) -> None:
-    """Write the play to compare with: what a stock stack for a part of this job needs, each task the cheapest there is."""
+    """Write the play to compare with: as many tasks as a stock stack for a part of this job, the cheapest there are."""
     tasks = [{"name": f"Do nothing, {number}", "ansible.builtin.command": "true"} for number in range(1, TASKS + 1)]
     play = {"name": "Plain tasks", "hosts": host, "gather_facts": False, "become": True, "tasks": tasks}
     path.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
@@ -114,7 +114,8 @@ def main() -> int:
             site.append(seconds)
             seconds, _ = run(options.environment, [login, str(playbook)], Path(folder) / f"plain-{number}")
             plain.append(seconds)
-            print(f"==> bench: round {number} of {options.rounds}: site {site[-1]:.1f} s, plain {plain[-1]:.1f} s", flush=True)
+            said = f"site {site[-1]:.1f} s, plain {plain[-1]:.1f} s"
+            print(f"==> bench: round {number} of {options.rounds}: {said}", flush=True)
         counted = calls(Path(folder) / f"count-{options.rounds}", addresses)
     ratio = statistics.median(site) / statistics.median(plain)
     result = {

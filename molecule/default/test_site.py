@@ -1,4 +1,4 @@
-"""The whole site as an operator, a visitor and an auditor meet it; run once after the first converge, once after a reboot."""
+"""The whole site as an operator, a visitor and an auditor meet it, after the converge and after a reboot."""
 
 from __future__ import annotations
 

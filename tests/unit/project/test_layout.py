@@ -45,10 +45,8 @@ def test_defaults_are_documented_options(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_optional_options_have_a_default(role: str) -> None:
     defaults = set(load(ROOT / "roles" / role / "defaults" / "main.yml"))
-    own = {
-        name for name, option in options(role).items() if name.startswith(f"{role}_") and not option.get("required", False)
-    }
-    assert own <= defaults
+    optional = {name for name, option in options(role).items() if not option.get("required", False)}
+    assert {name for name in optional if name.startswith(f"{role}_")} <= defaults
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -85,7 +83,8 @@ def test_the_collections_named_are_the_ones_installed() -> None:
         text=True,
         check=True,
     )
-    installed = {name: entry["version"] for found in json.loads(listed.stdout).values() for name, entry in found.items()}
+    folders = json.loads(listed.stdout).values()
+    installed = {name: entry["version"] for folder in folders for name, entry in folder.items()}
     outside = {name for name, versions in wanted.items() if Version(installed[name]) not in SpecifierSet(versions)}
     assert outside == set()
 
