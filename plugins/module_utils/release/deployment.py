@@ -1,0 +1,194 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Take over a release: build, migrate, check beside the old one, switch, restart, and go back when it fails."""
+
+from __future__ import annotations
+
+__all__ = ["Deployment", "inspect", "retire", "retired"]
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.art32.server.plugins.module_utils.virtualenv import Specification, VirtualenvError, build
+
+from .database import may_login, revoke_login
+from .model import ReleaseError, State, Step, Wanted, steps
+from .place import ROOT, UNITS, Place
+from .units import Running, order, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+def inspect(wanted: Wanted, running: Mapping[str, Running], *, root: Path = ROOT) -> State:
+    """Find a service's state."""
+    place = Place(wanted.name, root)
+    note = place.note(wanted.release)
+    now = running.get(wanted.name, Running())
+    return State(
+        built=bool(note),
+        migrated=bool(note.get("migrated")),
+        current=place.linked("current"),
+        running=now.release,
+        is_listening=now.is_listening,
+        owner_may_login=place.owner_login.exists(),
+    )
+
+
+def retired(names: Collection[str], *, root: Path = ROOT, units: Path = UNITS) -> list[str]:
+    """Services that have releases and units here and are no longer declared."""
+    known = sorted(path.parent.name for path in root.glob("*/releases"))
+    return [name for name in known if name not in names and any((units / u).exists() for u in _units_of(name))]
+
+
+def retire(name: str, *, units: Path = UNITS) -> None:
+    """End a service: its units go, its releases and their record stay."""
+    for entry in _units_of(name):
+        if (units / entry).exists():
+            order("stop", entry)
+            order("disable", entry)
+            (units / entry).unlink()
+    order("daemon-reload")
+
+
+def _units_of(name: str) -> list[str]:
+    sockets = [unit(name, suffix="socket"), unit(name, "-candidate", "socket")]
+    return [*sockets, unit(name), unit(name, "-candidate"), unit(name, "-migrate")]
+
+
+@dataclass(kw_only=True)
+class Deployment:
+    """One service on its way to a release."""
+
+    wanted: Wanted
+    state: State
+    by: str
+    keep: int
+    root: Path = ROOT
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def place(self) -> Place:
+        """Where the service's releases lie."""
+        return Place(self.wanted.name, self.root)
+
+    def run(self) -> tuple[Step, ...]:
+        """Take the steps that are due. Raises ReleaseError; what served before then serves still, or again."""
+        due = steps(self.wanted, self.state)
+        taken: Mapping[Step, Any] = {
+            "repair": self._repair,
+            "build": self._build,
+            "migrate": self._migrate,
+            "check": self._check,
+            "switch": self._switch,
+            "restart": self._restart,
+        }
+        try:
+            for step in due:
+                taken[step]()
+        except (ReleaseError, VirtualenvError, OSError) as error:
+            self._record("refused", error=str(error).splitlines()[0])
+            raise ReleaseError(self._complaint(error)) from error
+        finally:
+            self.place.unlink("candidate")
+        self._finish(due)
+        return due
+
+    def _repair(self) -> None:
+        revoke_login(self.place.owner_login)
+
+    def _build(self) -> None:
+        inputs = Path(self.wanted.inputs)
+        spec = Specification(
+            requirements=(inputs / "requirements.txt").read_text(encoding="utf-8"),
+            wheels=tuple(map(str, inputs.glob("*.whl"))),
+        )
+        build(self.place.release(self.wanted.release), spec)
+        self._note({})
+
+    def _migrate(self) -> None:
+        """Once for each release, by its own code, before it serves."""
+        self.place.link("candidate", self.wanted.release)
+        if self.wanted.owner:
+            with may_login(self.wanted.owner, self.place.owner_login):
+                order("restart", unit(self.wanted.name, "-migrate"))
+        else:
+            order("restart", unit(self.wanted.name, "-migrate"))
+        self._note({"migrated": True})
+
+    def _check(self) -> None:
+        """Start the release beside the one that serves; its unit starts only when it is healthy."""
+        candidate = unit(self.wanted.name, "-candidate")
+        self.place.link("candidate", self.wanted.release)
+        try:
+            order("restart", candidate)
+        finally:
+            order("stop", candidate, unit(self.wanted.name, "-candidate", "socket"))
+
+    def _switch(self) -> None:
+        self.place.link("current", self.wanted.release)
+        os.utime(self.place.release(self.wanted.release) / "release.json")
+
+    def _restart(self) -> None:
+        """Restart on the open socket: requests wait there meanwhile. The unit starts only when it is healthy."""
+        try:
+            self._restart_units()
+        except ReleaseError as error:
+            try:
+                self._return()
+            except ReleaseError as second:
+                raise ReleaseError(f"{error}\nThe release before does not start either: {second}") from error
+            raise
+
+    def _restart_units(self) -> None:
+        service, listener = unit(self.wanted.name), unit(self.wanted.name, suffix="socket")
+        order("reset-failed", f"art32-{self.wanted.name}.*")
+        if not self.state.is_listening:
+            order("stop", service)
+            order("start", listener)
+        order("restart", service)
+
+    def _return(self) -> None:
+        """Let the release before serve again; where there is none, stop."""
+        previous = self.state.current
+        if previous == self.wanted.release:
+            return
+        if previous and self.place.note(previous):
+            self.place.link("current", previous)
+            self._restart_units()
+            return
+        order("stop", unit(self.wanted.name, suffix="socket"))
+        order("stop", unit(self.wanted.name))
+        self.place.unlink("current")
+
+    def _note(self, news: Mapping[str, Any]) -> None:
+        known = self.place.note(self.wanted.release) or {"release": self.wanted.release, "source": self.wanted.source}
+        self.place.write_note(self.wanted.release, {**known, **news})
+
+    def _finish(self, due: tuple[Step, ...]) -> None:
+        if "switch" in due:
+            self._record("released")
+        self.place.prune(keep=self.keep, spare=(self.wanted.release, self.state.current))
+
+    def _record(self, result: str, **more: str) -> None:
+        self.place.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.place.record(
+            {
+                "time": datetime.now(UTC).isoformat(timespec="seconds"),
+                "by": self.by,
+                "result": result,
+                "release": self.wanted.release,
+                "previous": self.state.current,
+                "source": self.wanted.source,
+                "seconds": round(time.monotonic() - self.began, 1),
+                **more,
+            }
+        )
+
+    def _complaint(self, error: Exception) -> str:
+        serving = self.place.linked("current")
+        now = f"release {serving} serves" if serving and serving != self.wanted.release else "nothing else serves"
+        return f"{self.wanted.name}: release {self.wanted.release} ({self.wanted.source}) is refused, {now}: {error}"

@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The units of a service: what they do now, and orders to them."""
+
+from __future__ import annotations
+
+__all__ = ["Running", "fetch_running", "order", "unit"]
+
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from .model import ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ORDER_SECONDS = 900
+JOURNAL_LINES = "25"
+Kind = Literal["", "-candidate", "-migrate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What the service's process runs and whether its socket listens."""
+
+    release: str = ""
+    is_listening: bool = False
+
+
+def unit(name: str, kind: Kind = "", suffix: str = "service") -> str:
+    """The name of one of a service's units."""
+    return f"art32-{name}{kind}.{suffix}"
+
+
+def fetch_running(names: Iterable[str]) -> dict[str, Running]:
+    """Every service's running release, by one question to systemd."""
+    wanted = [unit(name, suffix=suffix) for name in names for suffix in ("service", "socket")]
+    if not wanted:
+        return {}
+    command = ["systemctl", "show", "--property=Id,ActiveState,MainPID", *wanted]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    units = [dict(line.split("=", 1) for line in block.splitlines()) for block in told.strip().split("\n\n") if block]
+    states = {state["Id"]: state for state in units}
+    return {
+        name: Running(
+            release=_release_of(states.get(unit(name), {})),
+            is_listening=states.get(unit(name, suffix="socket"), {}).get("ActiveState") == "active",
+        )
+        for name in names
+    }
+
+
+def order(verb: str, *names: str) -> None:
+    """Give systemd an order and wait. Raises ReleaseError with the unit's last words."""
+    began = time.time()
+    command = ["systemctl", verb, *names]
+    name = " ".join(names)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ORDER_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ReleaseError(f"{verb} {name}: no end after {ORDER_SECONDS} s\n{_last_words(name, began)}") from error
+    if done.returncode != 0:
+        complaint = done.stderr.strip().splitlines()[:1]
+        raise ReleaseError(f"{verb} {name} failed: {' '.join(complaint)}\n{_last_words(name, began)}")
+
+
+def _release_of(state: dict[str, str]) -> str:
+    """The release a running process was started in: its working directory, whatever links say by now."""
+    if state.get("ActiveState") != "active":
+        return ""
+    try:
+        return Path(os.readlink(f"/proc/{state['MainPID']}/cwd")).name  # noqa: PTH115 - may lead outside this namespace
+    except OSError:
+        return ""
+
+
+def _last_words(name: str, began: float) -> str:
+    subprocess.run(["journalctl", "--sync"], capture_output=True, check=False)
+    units = [f"--unit={one}" for one in name.split()]
+    command = ["journalctl", *units, f"--since=@{began:.0f}", f"--lines={JOURNAL_LINES}"]
+    options = ["--output=cat", "--no-pager", "--quiet"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, errors="replace", check=False)
+    return done.stdout.strip() or "its journal says nothing"

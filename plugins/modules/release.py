@@ -1,0 +1,198 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Take over the releases of a host's Python services."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release
+short_description: Releases Python services on a host, without a refused request
+version_added: 0.1.0
+description:
+  - Compares each service's declared release with the one that runs. When all serve, that is one question to the host.
+  - A missing release is built in a directory of its own under C(/srv/SERVICE/releases), its migrations are run once,
+    it is started beside the old one and asked for its health, becomes the current one, and is started on the socket
+    that stays open. When it is not healthy then, the release before serves again.
+  - A wheel is sent, and a checkout's wheel built, only when a host lacks the release.
+  - The units are those of the role P(art32.server.app#role).
+requirements:
+  - Debian's package C(python3-venv) on the host
+  - C(build) on the controller, for checkouts
+attributes:
+  check_mode:
+    description: Predicts the steps, on a fresh host too. No wheel is built or sent.
+    support: full
+  diff_mode:
+    description: Shows each service's current and running release.
+    support: full
+  action:
+    description: The sources are found on the controller.
+    support: full
+options:
+  services:
+    description:
+      - Services as the environment declares them. The keys C(name), C(source), C(application), C(migrate) and
+        C(database) matter here.
+      - Relative paths in C(source) are looked for beside the inventory, in the working directory, and beside the
+        collection.
+    type: list
+    elements: dict
+    required: true
+  server_requirements:
+    description: Hashed requirements of the application server by kind of application, C(asgi) and C(wsgi). What a
+      service's own requirements name is left to them.
+    type: dict
+    default: {}
+  exclusive:
+    description: Whether services that have releases on the host and are not in O(services) are ended. Their releases
+      stay.
+    type: bool
+    default: false
+  keep:
+    description: How many releases of each service are kept to go back to.
+    type: int
+    default: 3
+  lock_timeout:
+    description: Seconds to wait for another release on the same host.
+    type: int
+    default: 60
+  by:
+    description: Who releases, for the record. The variable C(access_person), otherwise the controller's user, when
+      not given.
+    type: str
+    default: ""
+author:
+  - The art32.server contributors (@art32)
+"""
+
+EXAMPLES = r"""
+- name: Release the services of this host
+  art32.server.release:
+    services: "{{ services }}"
+    exclusive: true
+
+- name: Release one that was built elsewhere
+  art32.server.release:
+    services:
+      - name: shop
+        source: {wheel: dist/shop-2.1-py3-none-any.whl, requirements: requirements.txt}
+        application: {wsgi: "shop.wsgi:application"}
+"""
+
+RETURN = r"""
+services:
+  description: For each service its release and the steps that were taken or, in check mode, would be.
+  type: dict
+  returned: success
+  sample: {shop: {release: 0f3ab1c2d4e5, previous: 9d8c7b6a5f4e, steps: [build, migrate, check, switch, restart]}}
+retired:
+  description: Services that were ended.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.art32.server.plugins.module_utils.release import lock
+from ansible_collections.art32.server.plugins.module_utils.release.deployment import (
+    Deployment,
+    inspect,
+    retire,
+    retired,
+)
+from ansible_collections.art32.server.plugins.module_utils.release.model import (
+    ReleaseError,
+    State,
+    Wanted,
+    lines,
+    steps,
+)
+from ansible_collections.art32.server.plugins.module_utils.release.units import fetch_running
+
+SERVICE = {
+    "name": {"type": "str", "required": True},
+    "release": {"type": "str", "required": True},
+    "source": {"type": "str", "default": ""},
+    "migrates": {"type": "bool", "default": False},
+    "owner": {"type": "str", "default": ""},
+    "inputs": {"type": "str", "default": ""},
+}
+
+
+def fetch(wanted: list[Wanted]) -> list[tuple[Wanted, State]]:
+    """Each service with its state."""
+    running = fetch_running([service.name for service in wanted])
+    return [(service, inspect(service, running)) for service in wanted]
+
+
+def take_over(found: list[tuple[Wanted, State]], gone: list[str], options: dict[str, Any]) -> list[str]:
+    """Do what is due; what fails for one service does not keep the others back. Return the complaints."""
+    complaints = []
+    for wanted, state in found:
+        try:
+            Deployment(wanted=wanted, state=state, by=options["by"], keep=options["keep"]).run()
+        except ReleaseError as error:
+            complaints.append(str(error))
+    for name in gone:
+        try:
+            retire(name)
+        except ReleaseError as error:
+            complaints.append(f"{name}: could not be ended: {error}")
+    return complaints
+
+
+def answer(found: list[tuple[Wanted, State]], gone: list[str]) -> dict[str, Any]:
+    """What changes, in Ansible's form."""
+    due = {wanted.name: steps(wanted, state) for wanted, state in found}
+    before = [lines(wanted.name, current=state.current, running=state.running) for wanted, state in found]
+    after = [
+        lines(wanted.name, current=wanted.release, running=wanted.release) if due[wanted.name] else old
+        for (wanted, _), old in zip(found, before, strict=True)
+    ]
+    return {
+        "changed": any(due.values()) or bool(gone),
+        "services": {
+            wanted.name: {"release": wanted.release, "previous": state.current, "steps": list(due[wanted.name])}
+            for wanted, state in found
+        },
+        "retired": gone,
+        "diff": {"before": "".join(before + [f"{name}: declared\n" for name in gone]), "after": "".join(after)},
+    }
+
+
+def main() -> None:
+    """Compare; then ask for what is lacking, or take over."""
+    module = AnsibleModule(
+        argument_spec={
+            "services": {"type": "list", "elements": "dict", "options": SERVICE, "required": True},
+            "exclusive": {"type": "bool", "default": False},
+            "keep": {"type": "int", "default": 3},
+            "lock_timeout": {"type": "int", "default": 60},
+            "by": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    options = module.params
+    wanted = [Wanted(**service) for service in options["services"]]
+    found = fetch(wanted)
+    gone = retired([service.name for service in wanted]) if options["exclusive"] else []
+    result = answer(found, gone)
+    if not result["changed"] or module.check_mode:
+        module.exit_json(**result)
+    lacking = [service.name for service, state in found if not state.built and not service.inputs]
+    if lacking:
+        module.exit_json(**{**result, "changed": False, "lacking": lacking})
+    try:
+        with lock.held(options["by"], timeout=options["lock_timeout"]):
+            complaints = take_over(fetch(wanted), gone, options)
+    except ReleaseError as error:
+        complaints = [str(error)]
+    if complaints:
+        module.fail_json(msg="\n".join(complaints), **{**result, "changed": True})
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
