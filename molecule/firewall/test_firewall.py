@@ -14,7 +14,7 @@ LISTENING = {22, 80, 443, 5432, 9999}
 UFWS_OWN = """
 set -e
 stage=$(mktemp -d /root/stage.XXXX)
-mkdir -p $stage/etc/default $stage/lib
+mkdir -p $stage/etc/default $stage/lib/ufw
 cp -r /etc/ufw $stage/etc/
 cp /etc/default/ufw $stage/etc/default/
 sed -i s/ENABLED=yes/ENABLED=no/ $stage/etc/ufw/ufw.conf
@@ -26,8 +26,8 @@ rm -r $stage
 
 
 def answering(vantage: Machine, address: str) -> set[int]:
-    met = vantage.try_ports("ports", [(address, port) for port in sorted(LISTENING)])
-    return {port for (_, port), outcome in met.items() if outcome == "open"}
+    met = vantage.try_ports("ports", [(address, port) for port in sorted(LISTENING)]).text
+    return {int(port) for _, port, outcome in map(str.split, met.splitlines()) if outcome == "open"}
 
 
 def test_something_listens_on_every_port(server: Machine) -> None:
