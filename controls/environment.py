@@ -74,8 +74,7 @@ class Environment:
 
     def exposure(self, host: str) -> list[dict[str, Any]]:
         """The ports a host opens, and to whom."""
-        rules = [_with_key_on(rule) for rule in self.get("network_exposure", [])]
-        management = self.get("network_management", [])
+        rules, management = self.get("network_exposure", []), self.get("network_management", [])
         found: list[dict[str, Any]] = declaration.exposure(rules, management, self.groups, host, self.hostvars)
         return found
 
@@ -86,6 +85,12 @@ class Environment:
     def people_of(self, layer: str) -> list[dict[str, Any]]:
         """Each person who has this layer today: name, email and the role on it."""
         found: list[dict[str, Any]] = declaration.people_with(self.get("people", []), layer)
+        return found
+
+    def services_on(self, host: str) -> list[dict[str, Any]]:
+        """The services that a host runs."""
+        groups = [group for group, members in self.groups.items() if host in members]
+        found: list[dict[str, Any]] = declaration.services_on(self.get("services", []), groups)
         return found
 
     @property
@@ -124,7 +129,17 @@ def _members(inventory: Mapping[str, Any], group: str) -> list[str]:
 
 
 def _complete(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    return {host: dict(hostvars.get(host, {})) for host in groups["all"]}
+    """Every host's variables, lists with their entries as they were written."""
+    return {
+        host: {name: _as_written(value) for name, value in hostvars.get(host, {}).items()} for host in groups["all"]
+    }
+
+
+def _as_written(value: Any) -> Any:  # noqa: ANN401 - as declared
+    """A list of entries with their key `on`, which YAML 1.1 read as a boolean and JSON wrote as the text `true`."""
+    if isinstance(value, dict):
+        return {"on" if key == "true" else key: item for key, item in value.items()}
+    return [_as_written(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _defaults() -> dict[str, Any]:
@@ -150,11 +165,6 @@ def _loader() -> Any:  # noqa: ANN401 - as above
 
     init_plugin_loader([])
     return DataLoader()
-
-
-def _with_key_on(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule whose key `on` YAML 1.1 read as a boolean, which JSON writes as the text `true`."""
-    return {"on" if key == "true" else key: value for key, value in rule.items()}
 
 
 def _has_template(value: Any) -> bool:  # noqa: ANN401 - as declared

@@ -47,7 +47,7 @@ def for_host(environment: Environment, host: str) -> dict[str, str]:
     commands = dict(EVERY_HOST)
     for part, of_part in PARTS.items():
         if host in environment.hosts(part):
-            commands |= of_part(environment)
+            commands |= of_part(environment, host)
     return commands
 
 
@@ -63,7 +63,7 @@ def sql(statement: str, database: str = "postgres", *, writing: bool = False) ->
     return as_user("postgres", *read_only, *options)
 
 
-def _database(environment: Environment) -> dict[str, str]:
+def _database(environment: Environment, host: str) -> dict[str, str]:
     inside = (SQL / "database.sql").read_text(encoding="utf-8")
     names = [service["database"] for service in environment.services if service["database"]]
     return {
@@ -72,7 +72,7 @@ def _database(environment: Environment) -> dict[str, str]:
     }
 
 
-def _web(environment: Environment) -> dict[str, str]:
+def _web(environment: Environment, host: str) -> dict[str, str]:
     return {
         "nginx-effective": "nginx -T",
         "nginx-logrotate": "cat /etc/logrotate.d/nginx",
@@ -80,8 +80,8 @@ def _web(environment: Environment) -> dict[str, str]:
     }
 
 
-def _app(environment: Environment) -> dict[str, str]:
-    asked = [service for service in environment.services if service["conformance"]]
+def _app(environment: Environment, host: str) -> dict[str, str]:
+    asked = [service for service in environment.services_on(host) if service["conformance"]]
     return {f"conformance-{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
 
 
@@ -99,18 +99,18 @@ def conformance(name: str, words: Sequence[str]) -> str:
     )
 
 
-def _backup(environment: Environment) -> dict[str, str]:
+def _backup(environment: Environment, host: str) -> dict[str, str]:
     properties = "--property=ActiveState,UnitFileState,TimersCalendar,LastTriggerUSec,NextElapseUSecRealtime"
     return {
         "repository": as_user("pgbackrest", "pgbackrest", "--output=json", "--log-level-console=warn", "info"),
         **{
-            f"backup-timer-{host}": f"systemctl show {properties} art32-backup@{host}.timer"
-            for host in environment.hosts("database")
+            f"backup-timer-{source}": f"systemctl show {properties} art32-backup@{source}.timer"
+            for source in environment.hosts("database")
         },
     }
 
 
-PARTS: Mapping[str, Callable[[Environment], dict[str, str]]] = {
+PARTS: Mapping[str, Callable[[Environment, str], dict[str, str]]] = {
     "database": _database,
     "web": _web,
     "app": _app,

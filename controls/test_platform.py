@@ -21,10 +21,9 @@ Told = Mapping[str, Mapping[str, Any]]
 
 @pytest.fixture
 def services(app: Machine, declaration: Environment) -> dict[str, dict[str, Any]]:
-    """The declared services by name."""
-    if not declaration.services:
-        not_assessed("no service is declared")
-    return {service["name"]: service for service in declaration.services}
+    """The services that are declared for the host, by name."""
+    found = {service["name"]: service for service in declaration.services_on(app.name)}
+    return found or not_assessed(f"no service is declared for {app.name}")
 
 
 @pytest.fixture

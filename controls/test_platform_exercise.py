@@ -26,7 +26,7 @@ RECORD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @pytest.fixture
 def service(app: Machine, declaration: Environment) -> dict[str, Any]:
     """The first service that can tell what it does, with what it told."""
-    for entry in declaration.services:
+    for entry in declaration.services_on(app.name):
         if entry["conformance"] and entry["database"]:
             return {**entry, "told": app.observed(f"conformance-{entry['name']}").json()}
     not_assessed("no service with a database has a conformance command")

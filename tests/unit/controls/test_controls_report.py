@@ -33,8 +33,8 @@ VARIABLES = {
     "provider_contact": "privacy@example.test",
     "network_management": ["198.51.100.5/32"],
     "network_exposure": [
-        {"service": "https", "port": 443, "from": "anywhere", "true": "all"},
-        {"service": "postgresql", "port": 5432, "from": "management", "true": "all"},
+        {"service": "https", "port": 443, "from": "anywhere", "on": "all"},
+        {"service": "postgresql", "port": 5432, "from": "management", "on": "all"},
     ],
     "people": [{"name": "jane", "email": "jane@example.test", "ssh": "admin", "platform": "staff"}],
     "services": [SERVICE],
