@@ -9,7 +9,7 @@ os.environ["PLATFORM_MAIL_RELAY"] = "127.0.0.1:25"
 os.environ["DJANGO_SECRET_KEY"] = "only-for-tests-" * 5
 os.environ["PGDATABASE"] = "platform"
 
-from art32_platform.settings import *  # noqa: E402, F403 - Django's way to build on settings
+from art32_platform.settings import *  # noqa: F403 - Django's way to build on settings
 
 # Cost 4; the tests that are about the hash ask for the real one.
 PASSWORD_HASHERS = ["tests.hashers.Quick"]

@@ -81,7 +81,9 @@ def test_over_tcp_no_header_changes_the_address(world: World, browser: Callable[
     for number in range(5):
         client = browser(address=f"203.0.113.{number}")
         login_from_tcp = client.post(
-            reverse("login"), {"username": "viewer@example.test", "password": "guess"}, REMOTE_ADDR="127.0.0.1",
+            reverse("login"),
+            {"username": "viewer@example.test", "password": "guess"},
+            REMOTE_ADDR="127.0.0.1",
         )
     assert login_from_tcp.status_code == 429
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import ForeignKey, Model, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import BadRequest, ValidationError
+from django.urls import URLResolver
 
 from art32_platform.access import rules
 
 if TYPE_CHECKING:
     from django import forms
-    from django.urls import URLPattern, URLResolver
+    from django.db.models import ForeignKey, Model, QuerySet
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import URLPattern
 
 __all__ = ["EntityAdmin", "site"]
 
@@ -31,7 +33,7 @@ class PlatformAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """The pages that the platform uses; each has a policy."""
-        return [url for url in super().get_urls() if getattr(url, "name", None) is None or url.name in PAGES]
+        return [url for url in super().get_urls() if isinstance(url, URLResolver) or url.name in PAGES]
 
 
 site = PlatformAdminSite(name="admin")
@@ -46,6 +48,16 @@ class EntityAdmin(ModelAdmin):
         verbs = [verb for verb in ("add", "delete") if self._permission(verb) not in rules.RULES]
         dropped = {f"{model}_{page}" for page in ("history", *verbs)}
         return [url for url in super().get_urls() if url.name and url.name not in dropped]
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:  # noqa: ANN401
+        """Do something with the chosen records; keys that are none are the sender's mistake, not the server's.
+
+        Raises BadRequest for such keys.
+        """
+        try:
+            return super().response_action(request, *args, **kwargs)
+        except (ValueError, ValidationError) as error:
+            raise BadRequest("The choice of records is malformed.") from error
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The records that the account may see."""

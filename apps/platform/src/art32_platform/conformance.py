@@ -1,4 +1,7 @@
-"""What the platform says of itself: how it keeps the promises about people and data (controls/conformance.schema.json)."""
+"""What the platform says of itself: how it keeps the promises about people and data.
+
+Its form is controls/conformance.schema.json.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Gate:
 
         Raises PermissionDenied or Http404, which become the pages of that name.
         """
-        policy = policy_of(request.resolver_match and request.resolver_match.view_name)
+        policy = policy_of(request.resolver_match.view_name if request.resolver_match else None)
         need = policy.methods.get("GET" if request.method in HARMLESS else request.method or "")
         if need is None:
             return HttpResponseNotAllowed(policy.methods)
@@ -76,7 +76,7 @@ def record_of(request: HttpRequest, model: type[M]) -> M:
 
 
 def _check(request: HttpRequest, policy: Policy, need: str, parts: dict[str, Any]) -> None:
-    if policy.staff and not request.user.is_staff:  # type: ignore[union-attr] # nobody anonymous gets here
+    if policy.staff and not request.user.is_staff:
         record_refusal(request, needs=STAFF)
         raise PermissionDenied
     try:

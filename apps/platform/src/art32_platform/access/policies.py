@@ -60,9 +60,10 @@ class Policy:
         model = apps.get_model(label)
         key = parts[part] if isinstance(parts[part], UUID) else unquote(parts[part])
         try:
-            return model._base_manager.get(pk=key)  # noqa: SLF001 - unfiltered, by Django's documented interface
+            record: Model = model._base_manager.get(pk=key)  # noqa: SLF001 - unfiltered, by Django's documented interface
         except (ValidationError, ValueError) as error:
             raise ObjectDoesNotExist from error
+        return record
 
     def __str__(self) -> str:
         """The policy in words, as conformance shows it."""

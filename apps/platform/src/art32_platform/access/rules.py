@@ -80,7 +80,10 @@ def may(account: Account | AnonymousUser, permission: str, record: Model | None 
     if rule.role is None:
         return False
     memberships = _memberships(account, rule.role)
-    return (memberships if record is None else memberships.filter(organisation_id=entity_of(record))).exists()
+    if record is None:
+        return memberships.exists()
+    entity = entity_of(record)
+    return entity is not None and memberships.filter(organisation_id=entity).exists()
 
 
 def allowed(account: Account | AnonymousUser, permission: str, records: QuerySet[M]) -> QuerySet[M]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.contrib import messages
-from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView
-from django.http import HttpResponse
 from django.urls import reverse_lazy
 
 from art32_platform.accounts.forms import LoginForm
+
+if TYPE_CHECKING:
+    from django.contrib.auth.forms import PasswordChangeForm
+    from django.http import HttpResponse
 
 __all__ = ["Login", "Password"]
 

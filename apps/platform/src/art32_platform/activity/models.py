@@ -41,9 +41,7 @@ class Activity(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "activity"
-        constraints = (
-            models.CheckConstraint(condition=models.Q(action__in=Action.values), name="action_is_known"),
-        )
+        constraints = (models.CheckConstraint(condition=models.Q(action__in=Action.values), name="action_is_known"),)
 
     def __str__(self) -> str:
         """When and what."""

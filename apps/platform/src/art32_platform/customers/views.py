@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
+    from art32_platform.accounts.models import Account
+
 __all__ = [
     "activity",
     "contact",
@@ -38,8 +40,11 @@ PER_PAGE = 50
 def home(request: HttpRequest) -> HttpResponse:
     """The organisations whose contacts the account may see."""
     organisations = allowed(request.user, "customers.view_contact", Organisation.objects.all())
-    roles = dict(Membership.objects.current().filter(account=request.user).values_list("organisation_id", "role"))
-    rows = [(organisation, Membership(role=roles[organisation.pk]).get_role_display()) for organisation in organisations]
+    account = cast("Account", request.user)  # the gate lets nobody else here
+    roles = dict(Membership.objects.current().filter(account=account).values_list("organisation_id", "role"))
+    rows = [
+        (organisation, Membership(role=roles[organisation.pk]).get_role_display()) for organisation in organisations
+    ]
     return render(request, "customers/home.html", {"rows": rows})
 
 
@@ -72,7 +77,9 @@ def contact(request: HttpRequest, **_: Any) -> HttpResponse:  # noqa: ANN401 - a
     """One contact."""
     person = record_of(request, Contact)
     can = granted(request.user, person, "customers.change_contact", "customers.delete_contact")
-    return render(request, "customers/contact.html", {"contact": person, "organisation": person.organisation, "can": can})
+    return render(
+        request, "customers/contact.html", {"contact": person, "organisation": person.organisation, "can": can}
+    )
 
 
 def contact_add(request: HttpRequest, **_: Any) -> HttpResponse:  # noqa: ANN401 - as above

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.http import HttpRequest
 
 from art32_platform.helpdesk.models import HelpRequest
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 __all__ = ["HelpForm", "on_every_page"]
 

@@ -105,5 +105,7 @@ def _set_role(account: Account, name: str, label: str) -> list[str]:
     role = next(role for role in Role if role.label == label)
     if memberships.current().filter(role=role).exists():
         return []
-    Membership.objects.update_or_create(account=account, organisation=organisation, defaults={"role": role, "until": None})
+    Membership.objects.update_or_create(
+        account=account, organisation=organisation, defaults={"role": role, "until": None}
+    )
     return ["role"]
