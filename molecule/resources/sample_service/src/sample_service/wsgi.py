@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from sample_service import CRASHES, HEALTH, RELEASE
+from sample_service import CRASHES, HEALTH, HEALTH_AS_CURRENT, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +36,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 def health(_: dict[str, Any]) -> tuple[str, Any]:
     """Answer as it was built to."""
-    return HEALTH, {"release": RELEASE}
+    is_current = "/current/" in os.environ["PATH"]
+    return HEALTH_AS_CURRENT if is_current else HEALTH, {"release": RELEASE}
 
 
 def about(environ: dict[str, Any]) -> tuple[str, Any]:

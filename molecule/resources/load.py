@@ -1,0 +1,68 @@
+"""Asks a service over its socket, steadily, until it is told to stop: load.py SOCKET RESULT REQUESTS_PER_SECOND.
+
+Writes what came back: {"sent": n, "failed": [reasons], "releases": [in the order they first answered], "slowest": s}.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+TIMEOUT = 30
+stopped = threading.Event()
+lock = threading.Lock()
+result: dict[str, Any] = {"sent": 0, "failed": [], "releases": [], "slowest": 0.0}
+
+
+def ask(path: str) -> None:
+    """Send one request over a new connection, as nginx does."""
+    began = time.monotonic()
+    connection = http.client.HTTPConnection("sample.example.test")
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(TIMEOUT)
+        connection.sock.connect(path)
+        connection.request("GET", "/", headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read()
+        note(answer.status, body, began)
+    except (OSError, http.client.HTTPException) as error:
+        note(0, repr(error).encode(), began)
+    finally:
+        connection.close()
+
+
+def note(status: int, body: bytes, began: float) -> None:
+    """Count an answer."""
+    with lock:
+        result["sent"] += 1
+        result["slowest"] = max(result["slowest"], round(time.monotonic() - began, 2))
+        if status != http.client.OK:
+            result["failed"].append(f"{status}: {body[:200].decode(errors='replace')}")
+        elif (release := json.loads(body)["release"]) not in result["releases"]:
+            result["releases"].append(release)
+
+
+def main() -> None:
+    """Send, then wait for the last answers and write."""
+    path, output, rate = sys.argv[1:]
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    threads: list[threading.Thread] = []
+    while not stopped.wait(1 / float(rate)):
+        threads = [thread for thread in threads if thread.is_alive()]
+        threads.append(threading.Thread(target=ask, args=[path]))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    Path(output).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
