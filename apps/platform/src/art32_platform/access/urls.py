@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.contrib.admindocs.views import simplify_regex
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.resolvers import RegexPattern
 
 from art32_platform.access.policies import ADMIN, Policy, policy_of
 
@@ -40,7 +42,7 @@ def pages() -> list[Page]:
 
 def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Page]:
     for entry in resolver.url_patterns:
-        pattern = prefix + str(entry.pattern)
+        pattern = prefix + _readable(entry.pattern)
         if isinstance(entry, URLResolver):
             yield from _walk(entry, pattern, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
         elif isinstance(entry, URLPattern):
@@ -48,3 +50,8 @@ def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Page]:
                 raise ImproperlyConfigured(f"The URL {pattern} has no name, so it can have no policy.")
             name = namespace + entry.name
             yield Page(pattern=pattern, name=name, policy=policy_of(name))
+
+
+def _readable(pattern: object) -> str:
+    """The pattern as people write it; Django's admin still has one that is a regular expression."""
+    return simplify_regex(str(pattern)).lstrip("/") if isinstance(pattern, RegexPattern) else str(pattern)
