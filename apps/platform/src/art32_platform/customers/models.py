@@ -82,6 +82,7 @@ class Contact(models.Model):
     position = models.CharField(max_length=120, blank=True)
     email = models.EmailField("e-mail address", blank=True)
     phone = models.CharField(
+        "telephone",
         max_length=40,
         blank=True,
         validators=[RegexValidator(r"^\+?[0-9 ()/.-]+$", "Digits, blanks and + ( ) / . - only.")],

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                                 "^\\+?[0-9 ()/.-]+$", "Digits, blanks and + ( ) / . - only."
                             )
                         ],
+                        verbose_name="telephone",
                     ),
                 ),
                 (
