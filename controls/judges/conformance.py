@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).parent.parent / "conformance.schema.json"
 # What stands in an address where the router expects something.
-EXAMPLES = {"uuid": "00000000-0000-4000-8000-000000000000", "int": "0", "path": "0", "slug": "x", "str": "x"}
+EXAMPLES = {"uuid": "00000000-0000-4000-8000-000000000000", "int": "0", "path": "0"}
+PLACE = re.compile(r"<(?:(\w+):)?\w+>")
 
 
 def form_problems(told: Any) -> list[str]:  # noqa: ANN401 - what a foreign program printed
@@ -71,15 +72,24 @@ def url_problems(urls: Iterable[Mapping[str, Any]], admin_paths: Sequence[str]) 
     return problems
 
 
-def protected(urls: Iterable[Mapping[str, Any]]) -> list[str]:
+def protected(urls: Sequence[Mapping[str, Any]]) -> list[str]:
     """An address for each pattern that can be asked for but only by who logged in."""
-    return sorted({example(url["pattern"]) for url in urls if url["login"] and "GET" in url["methods"]})
+    patterns = [url["pattern"] for url in urls]
+    return sorted({example(url["pattern"], patterns) for url in urls if url["login"] and "GET" in url["methods"]})
 
 
-def example(pattern: str) -> str:
-    """An address that a router's pattern matches."""
-    plain = re.sub(r"<(?:(\w+):)?\w+>", lambda found: EXAMPLES.get(found[1] or "str", "x"), pattern)
-    return re.sub(r"\(\?P<\w+>[^)]*\)|[$^\\]", "", plain)
+def example(pattern: str, patterns: Sequence[str]) -> str:
+    """An address that a router's pattern matches.
+
+    Where the pattern takes any word, one that other patterns have in this place: `/admin/<app>/` is `/admin/accounts/`.
+    """
+    found = PLACE.search(pattern)
+    if found is None:
+        return pattern
+    before = pattern[: found.start()]
+    words = sorted(other[len(before) :].split("/")[0] for other in patterns if other.startswith(before))
+    plain = next((word for word in words if word and "<" not in word), "x")
+    return example(before + EXAMPLES.get(found[1], plain) + pattern[found.end() :], patterns)
 
 
 def path_of(urls: Iterable[Mapping[str, Any]], name: str, **parts: str) -> str:
