@@ -25,24 +25,31 @@ rm -r $stage
 """
 
 
-def answering(vantage: Machine, address: str) -> set[int]:
-    met = vantage.try_ports("ports", [(address, port) for port in sorted(LISTENING)]).text
-    return {int(port) for _, port, outcome in map(str.split, met.splitlines()) if outcome == "open"}
+def answering(vantage: Machine, address: str, expected: set[int]) -> set[int]:
+    """The ports that answer; a busy machine may need a second try for one that should, none is forgiven."""
+    found: set[int] = set()
+    for _ in range(3):
+        met = vantage.try_ports("ports", [(address, port) for port in sorted(LISTENING)]).text
+        found |= {int(port) for _, port, outcome in map(str.split, met.splitlines()) if outcome == "open"}
+        if found >= expected:
+            break
+    return found
 
 
 def test_something_listens_on_every_port(server: Machine) -> None:
     for address in ("127.0.0.1", "::1"):
-        assert answering(server, address) == LISTENING
+        assert answering(server, address, LISTENING) == LISTENING
 
 
 @pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
 def test_what_the_visitor_reaches(server: Machine, visitor: Machine, family: int) -> None:
-    assert answering(visitor, server.addresses[family]) == PUBLIC
+    assert answering(visitor, server.addresses[family], PUBLIC) == PUBLIC
 
 
 @pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
 def test_what_the_management_reaches(server: Machine, management: Machine, family: int) -> None:
-    assert answering(management, server.addresses[family]) == PUBLIC | {5432}
+    expected = PUBLIC | {5432}
+    assert answering(management, server.addresses[family], expected) == expected
 
 
 def test_the_live_rules_are_those_of_ufws_files(server: Machine) -> None:
