@@ -5,7 +5,6 @@ from __future__ import annotations
 
 __all__ = ["Deployment", "inspect", "retire", "retired"]
 
-import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -130,7 +129,6 @@ class Deployment:
 
     def _switch(self) -> None:
         self.place.link("current", self.wanted.release)
-        os.utime(self.place.release(self.wanted.release) / "release.json")
 
     def _restart(self) -> None:
         """Restart on the open socket: requests wait there meanwhile. The unit starts only when it is healthy."""
@@ -170,6 +168,7 @@ class Deployment:
 
     def _finish(self, due: tuple[Step, ...]) -> None:
         if "switch" in due:
+            self._note({"released": datetime.now(UTC).isoformat()})
             self._record("released")
         self.place.prune(keep=self.keep, spare=(self.wanted.release, self.state.current))
 

@@ -98,18 +98,14 @@ class Place:
             os.fsync(stream.fileno())
 
     def prune(self, *, keep: int, spare: Iterable[str]) -> list[str]:
-        """Remove all but the newest releases and those to spare; say which."""
-        releases = [path for path in (self.home / "releases").iterdir() if path.is_dir()]
-        oldest = sorted(releases, key=_last_used)[: max(0, len(releases) - keep)]
-        gone = [path for path in oldest if path.name not in set(spare)]
-        for path in gone:
-            shutil.rmtree(path)
-        return [path.name for path in gone]
+        """Remove all but the last releases and those to spare, refused ones first; say which."""
+        releases = [path.name for path in (self.home / "releases").iterdir() if path.is_dir()]
+        oldest = sorted(releases, key=self._released)[: max(0, len(releases) - keep)]
+        gone = [identity for identity in oldest if identity not in set(spare)]
+        for identity in gone:
+            shutil.rmtree(self.release(identity))
+        return gone
 
-
-def _last_used(release: Path) -> float:
-    """When the release last became the current one; zero for an unfinished one."""
-    try:
-        return (release / NOTE).stat().st_mtime
-    except OSError:
-        return 0.0
+    def _released(self, identity: str) -> str:
+        """When the release last was taken over; before everything for one that was refused or is unfinished."""
+        return str(self.note(identity).get("released", ""))
