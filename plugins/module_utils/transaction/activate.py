@@ -30,27 +30,42 @@ def reload_manager(*, until: float) -> None:
     _order("systemctl", "daemon-reload", until=until)
 
 
-def settle(units: Sequence[Unit], *, until: float) -> None:
-    """Mask, enable, start, stop: whatever each unit needs.
+def settle(units: Sequence[Unit], *, until: float) -> set[str]:
+    """Mask, enable, start, stop: whatever each unit needs. Returns the units that were started.
 
     Raises TransactionError with systemd's message and the unit's last journal lines.
     """
     states = system.unit_states([unit.name for unit in units])
+    started = set()
     for unit in units:
         for verb in unit_verbs(unit, states.get(unit.name)):
             _order("systemctl", verb, unit.name, unit=unit.name, until=until)
+            if verb == "start":
+                started.add(unit.name)
+    return started
 
 
-def activate(entry: Activation, *, until: float) -> None:
-    """Run one activation; `reload` starts a unit that does not run. systemd has read its unit files already.
+def activate(entries: Sequence[Activation], started: set[str], *, until: float) -> None:
+    """Run activations in order. systemd has read its unit files already.
 
-    Raises TransactionError when it fails or when the transaction's time is over.
+    A unit in `started` has read its files just now; a reload could meet it before it is ready for one.
+
+    Raises TransactionError when one fails or when the transaction's time is over.
     """
-    if entry.unit:
-        verb = "start" if entry.verb == "reload" and not _is_active(entry.unit) else entry.verb
-        _order("systemctl", verb, entry.unit, unit=entry.unit, timeout=entry.timeout, until=until)
-    elif entry.command:
-        _order(*entry.command, timeout=entry.timeout, until=until)
+    commands = 0
+    for entry in entries:
+        if entry.command:
+            _order(*entry.command, timeout=entry.timeout, until=until)
+            commands += 1
+        elif entry.unit and (verb := _verb(entry, entry.unit, fresh=entry.unit in started, after_command=commands > 0)):
+            _order("systemctl", verb, entry.unit, unit=entry.unit, timeout=entry.timeout, until=until)
+
+
+def _verb(entry: Activation, unit: str, *, fresh: bool, after_command: bool) -> str | None:
+    """Choose what the unit needs: nothing when it has just started, a start when a reload finds it not running."""
+    if fresh and entry.verb != "stop":
+        return "restart" if after_command else None
+    return "start" if entry.verb == "reload" and not _is_active(unit) else entry.verb
 
 
 def _is_active(name: str) -> bool:

@@ -59,7 +59,7 @@ def predict(request: Request, comparison: Comparison) -> list[str]:
     Raises TransactionError when a real run would be refused for certain.
     """
     arm.refuse_if_pending()
-    base = Path(tempfile.mkdtemp(prefix="art32-", dir="/run"))
+    base = Path(tempfile.mkdtemp(prefix="art32-"))
     try:
         stage.write(request, base)
         notes = [_predict_validation(request, number, base, comparison) for number in range(len(request.validate))]
@@ -134,9 +134,8 @@ def _change(request: Request, plan: pending.Plan) -> tuple[Literal["pending", "c
         stage.validate_live(request, validation, STAGED)
     if _concerns_manager(comparison, due):
         activate.reload_manager(until=until)
-    activate.settle(request.units, until=until)
-    for entry in due:
-        activate.activate(entry, until=until)
+    started = activate.settle(request.units, until=until)
+    activate.activate(due, started, until=until)
     for probe in request.probes:
         activate.probe(probe, until=until)
     _remember(request)

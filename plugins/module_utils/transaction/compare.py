@@ -118,8 +118,9 @@ def compare(request: Request) -> Comparison:
     preparations = tuple(entry for entry in request.prepare if not os.path.lexists(entry.creates))
     units = tuple(unit for unit in request.units if unit_verbs(unit, evidence.units.get(unit.name)))
     touched = [entry.path for entry in differing] + list(removals)
-    stale = stamp.stale(request, evidence)
-    activations = _activations(request, touched, stale, anything=bool(missing or preparations))
+    triggered = _triggered(request, touched, anything=bool(missing or preparations))
+    stale = {number: reason for number, reason in stamp.stale(request, evidence).items() if number not in triggered}
+    activations = tuple(sorted({*triggered, *stale}))
     changes = [
         *(_package_changes(missing)),
         *(change for entry, found in directories for change in _attribute_changes(entry, found)),
@@ -148,14 +149,12 @@ def _removals(request: Request) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*files.undeclared(request.owns, declared), *present]))
 
 
-def _activations(
-    request: Request, touched: Sequence[str], stale: Mapping[int, str], *, anything: bool
-) -> tuple[int, ...]:
-    """Numbers of the activations to run, in order."""
+def _triggered(request: Request, touched: Sequence[str], *, anything: bool) -> tuple[int, ...]:
+    """Numbers of the activations that a change of files calls for; a new package calls for the general ones."""
     return tuple(
         number
         for number, entry in enumerate(request.activate)
-        if number in stale or any(concerns(entry, path) for path in touched) or (anything and not entry.files)
+        if any(concerns(entry, path) for path in touched) or (anything and not entry.files)
     )
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Report", "activate", "purge", "restore", "restore_paths", "say"]
 
 PACKAGE_SECONDS = 600
+# A command that fails is tried again; what it needs may just be coming up.
+RETRY_PAUSES = (0, 1, 3)
+# The shells' number for "no such command".
+NOT_FOUND = 127
 
 
 class Report:
@@ -32,6 +36,7 @@ class Report:
         self.actions: list[str] = []
         self.notes: list[str] = []
         self.problems: list[str] = []
+        self.complete = True
 
     def done(self, text: str) -> None:
         """Something was undone."""
@@ -43,9 +48,10 @@ class Report:
         self.notes.append(text)
         say(text)
 
-    def problem(self, text: str) -> None:
-        """Something could not be undone."""
+    def problem(self, text: str, *, blocking: bool = False) -> None:
+        """Something could not be undone; `blocking` when another try has to come before any other change."""
         self.problems.append(text)
+        self.complete = self.complete and not blocking
         say(f"PROBLEM: {text}", syslog.LOG_ERR)
 
     def save(self) -> None:
@@ -137,7 +143,7 @@ def _restore_path(record: Record, report: Report) -> None:
     elif record.get("only_if_empty"):
         report.note(f"left {path}, which is not empty")
     else:
-        report.problem(f"{path} is not as it was")
+        report.problem(f"{path} is not as it was", blocking=True)
 
 
 def restore_paths(plan: Plan, report: Report) -> None:
@@ -149,7 +155,7 @@ def restore_paths(plan: Plan, report: Report) -> None:
         try:
             _restore_path(record, report)
         except OSError as error:
-            report.problem(f"{record['path']}: {error}")
+            report.problem(f"{record['path']}: {error}", blocking=True)
 
 
 def _unit(name: str) -> dict[str, str]:
@@ -204,14 +210,19 @@ def _settle_unit(before: Record, report: Report, *, verb: str | None) -> None:
 
 
 def _run_command(entry: Record, report: Report) -> None:
+    """Run a command again; one that failed in the transaction already may fail now as well."""
     argv = entry.get("undo") or entry["command"]
-    status, output = run(argv)
-    if status == 0:
-        report.done(f"ran {' '.join(argv)}")
-    elif status == 127:  # noqa: PLR2004 - the shells' number for "no such command"
-        report.note(f"{argv[0]} is not there any more")
-    else:
-        report.problem(f"{' '.join(argv)}: {output or status}")
+    text = " ".join(argv)
+    for pause in RETRY_PAUSES:
+        time.sleep(pause)
+        status, output = run(argv)
+        if status == 0:
+            report.done(f"ran {text}")
+            return
+        if status == NOT_FOUND:
+            report.note(f"{argv[0]} is not there any more")
+            return
+    report.problem(f"{text}: {output or status}")
 
 
 def activate(plan: Plan, report: Report, *, units: bool) -> None:

@@ -101,17 +101,18 @@ def _take_over(name: str | None, *, unless_due: bool = False) -> Plan | None:
 
 
 def _finish(plan: Plan, report: Report) -> int:
-    """Say how it ended; the marker stays when the host is not in its last confirmed state."""
+    """Say how it ended. The marker stays while a file is not as it was: the next start of anything tries again."""
     report.save()
-    if report.problems:
-        say(f"{plan['name']} could NOT be returned to its last confirmed state completely", syslog.LOG_ERR)
+    if not report.complete:
+        say(f"{plan['name']} could NOT be returned to its last confirmed state", syslog.LOG_ERR)
         return 1
     _date_activation(plan["name"])
     with locked():
         remove(PENDING)
-    say(f"{plan['name']} is in its last confirmed state again ({report.why})")
+    what = "is in its last confirmed state again" if not report.problems else "has its last confirmed files again, but"
+    say(f"{plan['name']} {what} ({'; '.join([report.why, *report.problems])})")
     disarm(plan["name"])
-    return 0
+    return 1 if report.problems else 0
 
 
 def _date_activation(name: str) -> None:

@@ -1,0 +1,117 @@
+"""What counts as a difference, what does not, and what a prediction is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conftest import until
+
+if TYPE_CHECKING:
+    from conftest import Host, Plays
+
+TREE = "find /etc /usr/local /var/lib /root -xdev -printf '%p %m %U %G %l %C@\\n' | sha256sum"
+
+
+def test_nothing_is_left_pending(lantern: Host, plays: Plays) -> None:
+    done = plays.run()
+    assert (done.status, done.changed) == (0, False), done.output
+    assert not lantern.pending()
+    assert lantern.says("systemctl list-timers --all 'art32-revert-*' --no-legend | wc -l") == "0"
+
+
+def test_check_mode_predicts_everything_and_touches_nothing(fresh: Host, plays: Plays) -> None:
+    fresh.says(TREE)  # sudo's and the shell's own first traces
+    before = fresh.says(TREE)
+    predicted = plays.result("--check", "--diff")
+    assert fresh.says(TREE) == before
+    assert fresh.ssh("test -e /var/lib/art32 -o -e /run/art32").returncode != 0
+    real = plays.result("--diff")
+    assert predicted["state"] == "predicted"
+    assert predicted["changes"] == real["changes"]
+    assert predicted["diff"] == real["diff"]
+    assert "Make /etc/lantern/lantern.json" in real["changes"]
+    again = plays.result("--check", "--diff")
+    assert (again["changed"], again["changes"]) == (False, [])
+
+
+def test_check_mode_waits_with_a_validation_that_needs_a_package(fresh: Host, plays: Plays) -> None:
+    fresh.says("apt-get -q -y purge tree || true")
+    result = plays.result("--check", packages=["tree"], playbook="package.yml")
+    assert result["notes"] == ["not validated yet: /usr/bin/tree is not installed"]
+    assert "Install the package tree" in result["changes"]
+
+
+def test_check_mode_fails_where_the_run_would(lantern: Host, plays: Plays) -> None:
+    result = plays.result("--check", word='quo"te')
+    assert "Validation failed" in result["msg"]
+
+
+def test_a_file_changed_by_hand_is_repaired_and_loaded(lantern: Host, plays: Plays) -> None:
+    lantern.says("sed -i s/first/edited/ /etc/lantern/lantern.json; systemctl reload lantern")
+    until(lambda: lantern.word() == "edited", "the service reads what was edited")
+    result = plays.result()
+    assert result["changes"] == ["Change the content of /etc/lantern/lantern.json", "Reload lantern.service"]
+    assert lantern.word() == "first"
+
+
+def test_owner_and_mode_are_repaired(lantern: Host, plays: Plays) -> None:
+    lantern.says("chmod 0600 /etc/lantern/lantern.json; chown daemon:daemon /etc/lantern/words")
+    result = plays.result("--diff")
+    assert result["changes"][:2] == [
+        "Change /etc/lantern/words: owner from daemon to root, group from daemon to root",
+        "Change /etc/lantern/lantern.json: mode from 0600 to 0644",
+    ]
+    assert lantern.says("stat -c '%a %U' /etc/lantern/lantern.json /etc/lantern/words").split() == [
+        "644",
+        "root",
+        "755",
+        "root",
+    ]
+
+
+def test_a_service_with_an_older_configuration_than_its_file_is_found(lantern: Host, plays: Plays) -> None:
+    lantern.says("sed -i s/first/second/ /etc/lantern/lantern.json")
+    assert lantern.word() == "first"
+    result = plays.result(word="second")
+    assert result["changes"] == [
+        "Reload lantern.service: it runs with an older configuration than /etc/lantern/lantern.json"
+    ]
+    assert lantern.word() == "second"
+
+
+def test_a_restart_by_hand_is_no_difference(lantern: Host, plays: Plays) -> None:
+    lantern.says("systemctl restart lantern")
+    assert not plays.result()["changed"]
+    lantern.says("systemctl reload lantern")
+    assert not plays.result()["changed"]
+
+
+def test_a_reboot_is_no_difference(lantern: Host, plays: Plays) -> None:
+    lantern.reboot()
+    assert lantern.ssh("test -e /run/art32/stamps/lantern.json").returncode != 0
+    assert not plays.result()["changed"]
+    assert lantern.ssh("test -e /run/art32/stamps/lantern.json").returncode == 0
+
+
+def test_a_stopped_and_disabled_unit_is_a_difference(lantern: Host, plays: Plays) -> None:
+    lantern.says("systemctl disable --now lantern")
+    assert plays.result()["changes"][0] == "Enable and start lantern.service"
+    assert lantern.word() == "first"
+
+
+def test_an_undeclared_file_in_an_owned_place_is_removed(lantern: Host, plays: Plays) -> None:
+    lantern.says("echo mine > /etc/lantern/words/mine")
+    result = plays.result()
+    assert result["changes"][0] == "Remove /etc/lantern/words/mine, which nobody declared"
+    assert lantern.says("ls /etc/lantern/words") == "now"
+
+
+def test_what_was_loaded_is_compared_with_what_is(lantern: Host, plays: Plays) -> None:
+    lantern.says("echo one > /run/lantern.state")
+    loaded = ["cat /run/lantern.state"]
+    assert plays.result(loaded=loaded)["changed"]
+    assert not plays.result(loaded=loaded)["changed"]
+    lantern.says("echo two > /run/lantern.state")
+    assert plays.result(loaded=loaded)["changes"] == [
+        "Activate again: `cat /run/lantern.state` prints something else than what was confirmed"
+    ]
