@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 ARRIVAL_SECONDS = 20
+DEEDS = {"change": "UPDATE {} SET account = 'nobody'", "removal": "DELETE FROM {}", "emptying": "TRUNCATE {}"}
 RECORD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -76,7 +77,7 @@ def test_insert_change_and_removal_leave_a_row_each(
 
 
 @control("LOG-1", kind="exercise")
-@pytest.mark.parametrize("deed", ["UPDATE {} SET account = 'nobody'", "DELETE FROM {}", "TRUNCATE {}"], ids=str.split)
+@pytest.mark.parametrize("deed", DEEDS.values(), ids=list(DEEDS))
 def test_rows_cannot_be_rewritten(app: Machine, database: Machine, service: dict[str, Any], deed: str) -> None:
     table, name = table_of(service), service["database"]
     for role in (name, f"{name}_owner"):
@@ -125,12 +126,12 @@ def arrived(app: Machine, mark: str) -> bool:
         not_assessed("the team's mailbox cannot be read (audit_mailbox_command)")
     for _ in range(ARRIVAL_SECONDS):
         told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-        if told.returncode != 0:
-            not_assessed(f"audit_mailbox_command ended with {told.returncode}: {told.stderr.strip()[-200:]}")
         line = next((line for line in told.stdout.splitlines() if mark in line), "")
         if line:
             keep = app.lab.store.keep
             app.lab.store.use(keep(host="mailbox", name="help", command=command[0], rc=0, stdout=line))
             return True
         time.sleep(1)
+    if told.returncode != 0:
+        not_assessed(f"audit_mailbox_command ended with {told.returncode}: {told.stderr.strip()[-200:]}")
     return False
