@@ -26,7 +26,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"journal": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"django": {"handlers": ["journal"], "propagate": False}},
+    "loggers": {
+        "django": {"handlers": ["journal"], "propagate": False},
+        "axes": {"level": "WARNING"},  # the activity log has each login
+    },
     "root": {"handlers": ["journal"], "level": "INFO"},
 }
 
