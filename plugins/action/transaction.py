@@ -137,7 +137,7 @@ class ActionModule(ActionBase):
         if self._connection.transport == "ssh" and (unreachable is None or _was_reached(unreachable)):
             found = self._follow(identity, task_vars, patience=int(arguments.get("timeout") or 60))
             if found is not None and found.get("stage") not in (None, "unknown"):
-                reason = _first_line(unreachable) if unreachable else "the module was killed"
+                reason = _in_one_line(unreachable) if unreachable else "the module was killed"
                 return _found_again(found, f"The host's reply was lost: {reason}.")
         if unreachable is not None:
             raise unreachable
@@ -178,7 +178,7 @@ class ActionModule(ActionBase):
                 with self._fresh_login(confirm, seconds):
                     result = self._module({**identity, "step": "commit"}, task_vars)
             except AnsibleError as error:
-                reason = _first_line(error)
+                reason = _in_one_line(error)
                 continue
             if result.get("state") == "committed":
                 return None
@@ -244,9 +244,8 @@ class ActionModule(ActionBase):
 @contextlib.contextmanager
 def _bounded(executable: str, seconds: float) -> Iterator[str]:
     """Give an ssh that ends after some seconds, whatever the other side does."""
-    with tempfile.TemporaryDirectory(
-        prefix="ssh-bounded-", dir=constants.config.get_config_value("DEFAULT_LOCAL_TMP")
-    ) as directory:
+    parent = constants.DEFAULT_LOCAL_TMP  # type: ignore[attr-defined]
+    with tempfile.TemporaryDirectory(prefix="ssh-bounded-", dir=parent) as directory:
         wrapper = Path(directory) / "ssh"
         wrapper.write_text(
             f'#!/bin/sh\nexec timeout -k 2 {max(1, int(seconds))} {shlex.quote(executable)} "$@"\n', encoding="utf-8"
@@ -268,8 +267,8 @@ def _owner() -> str:
     return f"{person or os.getuid()} on {socket.gethostname()}"
 
 
-def _first_line(error: AnsibleError) -> str:
-    return " ".join(str(error).split())
+def _in_one_line(error: AnsibleError) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _was_reached(error: AnsibleError) -> bool:

@@ -289,6 +289,6 @@ def _unit_change(declared: Unit, state: UnitState | None) -> Change:
 
 
 def _activation_changes(request: Request, activations: Sequence[int], stale: Mapping[int, str]) -> Iterable[Change]:
-    sentences = (stale.get(number) or str(request.activate[number]).capitalize() for number in activations)
+    sentences = (stale.get(number) or str(request.activate[number]) for number in activations)
     sentences = (sentence[0].upper() + sentence[1:] for sentence in sentences)
     return (Change(sentence=sentence) for sentence in dict.fromkeys(sentences))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["redact"]
 
 _WORDS = re.compile(r"[^\s=:;,\"'(){}\[\]]+")
-_SHORTEST = 6
+_SHORTEST = 8
 
 
 def redact(text: str, request: Request) -> str:
