@@ -21,7 +21,7 @@ from sample_service import CRASHES, HEALTH, HEALTH_AS_CURRENT, RELEASE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-if CRASHES:
+if CRASHES or "SAMPLE_CRASHES" in os.environ:
     raise RuntimeError("built to crash at its start")
 
 

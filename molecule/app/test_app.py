@@ -1,0 +1,145 @@
+"""The services serve, know their surroundings, keep their secrets and stay in their sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from controls.machine import Machine
+
+SERVICES = ["sample", "second-one"]
+UNITS = [*(f"art32-{name}" for name in SERVICES), "art32-sample-candidate", "art32-sample-migrate"]
+SECRETS = {"SECRET_KEY": "planted-secret-key-7f3a", "API_TOKEN": "planted-token-91bc"}
+
+
+def ask(server: Machine, service: str, path: str = "/", user: str = "www-data") -> Any:
+    command = (
+        f"cd /; runuser -u {user} -- curl -sS -H 'X-Forwarded-Proto: https' --unix-socket /run/art32/{service}.sock"
+    )
+    return json.loads(server.check_output(f"{command} http://{service}.example.test{path}"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_it_serves_under_its_own_account(server: Machine, service: str) -> None:
+    page = ask(server, service)
+    assert page["release"] == "one"
+    assert page["uid"] == int(server.check_output(f"id -u {service}")) != 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_it_believes_nginx_that_the_request_came_by_https(server: Machine, service: str) -> None:
+    assert ask(server, service)["scheme"] == "https"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("suffix", ["", "-migrate"])
+def test_its_accounts_have_no_login(server: Machine, service: str, suffix: str) -> None:
+    account = server.user(f"{service}{suffix}")
+    assert account.shell == "/usr/sbin/nologin"
+    assert account.password in ("!", "!*", "*")
+    assert account.uid < 1000
+
+
+def test_only_nginx_and_itself_may_connect(server: Machine) -> None:
+    socket = server.file("/run/art32/sample.sock")
+    assert (socket.user, socket.group, socket.mode) == ("sample", "www-data", 0o660)
+    ask(server, "sample")
+    stranger = "cd /; runuser -u nobody -- curl -sS --unix-socket /run/art32/sample.sock http://sample.example.test/"
+    refused = server.run(stranger)
+    assert refused.rc == 7
+    other = server.run(stranger.replace("nobody", "second-one"))
+    assert other.rc == 7
+
+
+def test_it_logs_in_to_its_database_as_itself(server: Machine) -> None:
+    told = ask(server, "sample", "/database")
+    assert told["user"] == "sample"
+    assert told["migrations"] == [["one", "sample_owner"]]
+
+
+def test_the_owner_cannot_log_in_at_rest(server: Machine) -> None:
+    command = "cd /; runuser -u sample-migrate -- psql -XAt -h /var/run/postgresql -U sample_owner sample -c 'select 1'"
+    refused = server.run(command)
+    assert refused.rc != 0
+    assert 'role "sample_owner" is not permitted to log in' in refused.stderr
+
+
+def test_the_environment_arrives_as_written(server: Machine) -> None:
+    assert ask(server, "sample")["greeting"] == 'a 100% "quoted" $value'
+
+
+def test_secrets_arrive_as_credentials(server: Machine) -> None:
+    seen = ask(server, "sample")["credentials"]
+    assert seen == {name: hashlib.sha256(secret.encode()).hexdigest() for name, secret in SECRETS.items()}
+    assert not set(SECRETS) & set(ask(server, "sample")["environment"])
+
+
+def test_secrets_are_nowhere_else(server: Machine) -> None:
+    """The search finds them in the files that only root reads: so it would find them elsewhere."""
+    # From a file: sudo writes the commands of the tests themselves into the journal.
+    server.check_output("cut -c1-12 /etc/art32/credentials/sample/* >/run/pattern; chmod 0400 /run/pattern")
+    kept = [f"/etc/art32/credentials/sample/{name}" for name in sorted(SECRETS)]
+    assert sorted(server.check_output("grep -rlF -f /run/pattern /etc /srv /usr/local /var/lib/art32").split()) == kept
+    for path in kept:
+        file = server.file(path)
+        assert (file.user, file.mode) == ("root", 0o400)
+    for place in ("journalctl --no-pager", "systemctl show 'art32-*'", "ps axeww"):
+        assert server.run(f"{place} | grep -c -F -f /run/pattern").stdout.strip() == "0", place
+
+
+def test_no_account_of_a_service_reads_the_secrets(server: Machine) -> None:
+    for account in ("sample", "sample-migrate", "second-one", "www-data"):
+        assert server.run(f"cd /; runuser -u {account} -- cat /etc/art32/credentials/sample/SECRET_KEY").rc != 0
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_exposure(server: Machine, unit: str) -> None:
+    judged = server.run(f"systemd-analyze security --no-pager --threshold=15 {unit}.service")
+    assert judged.rc == 0, judged.stdout
+
+
+def test_it_can_write_nothing_of_the_system(server: Machine) -> None:
+    for service in SERVICES:
+        assert ask(server, service)["writable"] == []
+
+
+def test_it_reaches_only_what_it_declares(server: Machine) -> None:
+    assert ask(server, "sample")["network"] != "connected"
+    assert ask(server, "second-one")["network"] == "connected"
+    told = server.check_output("systemctl show art32-second-one.service -P IPAddressAllow -P IPAddressDeny")
+    assert told.split("\n")[0] == "127.0.0.1/32"
+    assert set(told.split("\n")[1].split()) == {"0.0.0.0/0", "::/0"}
+
+
+def test_no_request_is_refused_while_it_restarts(server: Machine) -> None:
+    server.check_output("systemctl restart --no-block art32-sample.service; true")
+    assert ask(server, "sample")["release"] == "one"
+
+
+def test_it_comes_back_and_alarms(server: Machine) -> None:
+    for service in SERVICES:
+        assert server.service(f"art32-{service}").is_enabled
+        assert server.check_output(f"systemctl is-enabled art32-{service}.socket") == "enabled"
+        told = server.check_output(f"systemctl show art32-{service}.service -P OnFailure -P Restart")
+        assert f"art32-alert@art32-{service}.service.service" in told
+        assert "always" in told
+
+
+def test_processes_follow_the_processors(server: Machine) -> None:
+    processors = int(server.check_output("nproc"))
+    for service, workers in (("sample", 2 * processors + 1), ("second-one", processors)):
+        group = server.check_output(f"systemctl show art32-{service}.service -P TasksCurrent")
+        children = server.check_output(f"pgrep -c -P $(systemctl show -P MainPID art32-{service}.service)")
+        assert int(children) == workers, group
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_understands_every_line(server: Machine, unit: str) -> None:
+    told = server.run(f"systemd-analyze verify /etc/systemd/system/{unit}.service 2>&1 | grep {unit}").stdout
+    # There is no candidate at rest, and no alarm in this scenario.
+    known = ("is not executable: No such file", "art32-alert@")
+    assert [line for line in told.splitlines() if not any(part in line for part in known)] == []
