@@ -14,8 +14,6 @@ export PATH := $(VENV)/bin:$(PATH)
 export MOLECULE_GLOB := molecule/*/molecule.yml
 export CONTAINERS_CONF := $(CURDIR)/molecule/resources/containers.conf
 
-say = @printf '==> %s\n'
-
 .PHONY: help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -32,21 +30,17 @@ venv: dependencies ## make the virtual environment from the pinned requirements
 images: dependencies ## build the images of the test hosts
 	@$(SUDO) molecule/resources/image/build $(ART32_RELEASE)
 
-.PHONY: wheel
-wheel: venv ## build the reference platform
-	@scripts/wheel apps/platform
-
 .PHONY: demo
-demo: venv images wheel ## a whole site on test hosts of its own, provisioned and audited
+demo: venv images ## a whole site on test hosts of its own, provisioned and audited
 	@scripts/demo
 
 .PHONY: test
-test: venv wheel ## lint, types, unit tests and every molecule scenario
+test: venv ## lint, types, unit tests and every molecule scenario
 	@$(SUDO) molecule/resources/image/build trixie bookworm
 	@python tests/run.py
 
 .PHONY: test-full
-test-full: venv wheel ## one long matrix whole: make test-full PART=bookworm
+test-full: venv ## one long matrix whole: make test-full PART=bookworm
 	@$(SUDO) molecule/resources/image/build trixie bookworm
 	@python tests/run.py --part "$(PART)"
 
