@@ -16,11 +16,11 @@ UNITS = [*(f"art32-{name}" for name in SERVICES), "art32-sample-candidate", "art
 SECRETS = {"SECRET_KEY": "planted-secret-key-7f3a", "API_TOKEN": "planted-token-91bc"}
 
 
-def ask(server: Machine, service: str, path: str = "/", user: str = "www-data") -> Any:
-    command = (
-        f"cd /; runuser -u {user} -- curl -sS -H 'X-Forwarded-Proto: https' --unix-socket /run/art32/{service}.sock"
-    )
-    return json.loads(server.check_output(f"{command} http://{service}.example.test{path}"))
+def ask(server: Machine, service: str, path: str = "/") -> dict[str, Any]:
+    """Ask as nginx does."""
+    command = "cd /; runuser -u www-data -- curl -sS -H 'X-Forwarded-Proto: https'"
+    url = f"--unix-socket /run/art32/{service}.sock http://{service}.example.test{path}"
+    return dict(json.loads(server.check_output(f"{command} {url}")))
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -56,5 +56,5 @@ def normalised(name: str) -> str:
 def _logical_lines(text: str) -> list[str]:
     """Lines without comments, continued ones joined."""
     without_comments = re.sub(r"(^|\s)#.*$", "", text, flags=re.MULTILINE)
-    joined = re.sub(r"\\\s*\n\s*", " ", without_comments)
+    joined = re.sub(r"\s*\\\s*\n\s*", " ", without_comments)
     return [line.strip() for line in joined.splitlines() if line.strip()]
