@@ -13,7 +13,6 @@ def main() -> None:
         connection.execute(
             "create table if not exists migration (number serial primary key, release text not null, who text not null)"
         )
-        connection.execute("grant select on migration to public")
         connection.execute("insert into migration (release, who) values (%s, session_user)", [RELEASE])
         if MIGRATION_FAILS:
             raise RuntimeError("built to fail its migration")
