@@ -37,6 +37,7 @@ Host *
   LogLevel ERROR
 """
 REFUSED = 255  # ssh's own exit status when there is no session
+NOT_ACCEPTED = ("Permission denied", "Too many authentication failures")
 TIMEOUT = 120
 
 
@@ -133,6 +134,7 @@ class Connections:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _try_all(self, host: str) -> Login:
+        """The first login that is accepted; a host that does not answer is not asked again."""
         said = ""
         for login in self.candidates(host):
             self._write(host, login)
@@ -140,6 +142,8 @@ class Connections:
             if answer.returncode == 0:
                 return login
             said = f"as {login.user}: {answer.stderr.strip()}"
+            if not any(words in said for words in NOT_ACCEPTED):
+                break
         raise Unreachable(f"{host} cannot be reached over SSH {said}")
 
     def _ssh(

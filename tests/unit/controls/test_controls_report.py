@@ -113,8 +113,8 @@ def test_bundle_has_every_part_and_no_secret(tmp_path: Path, environment: Enviro
 def test_annex_states_every_promise_with_what_is_declared(environment: Environment) -> None:
     text = annex.render(environment, {"NET-1": "2026-11-24T11:00:00Z"}, NOON)
     assert all(f"| {name} |" in text for name in load())
-    assert "runs at Example Software GmbH" in text
-    assert "answer on 443 and on no other port" in text
+    assert "| Provider | Example Software GmbH |" in text
+    assert "answer on port 443 and on no other" in text
     assert "issued through Let's Encrypt" in text
     assert "| 2026-11-24T11:00:00Z |" in text
     assert "not proved yet" in text
