@@ -7,6 +7,7 @@ __all__ = ["issue", "person"]
 import os
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,14 @@ def issue(environment: Environment, directory: Path, reason: str) -> Path:
     name, private = person(environment), str(environment.get("access_ca", ""))
     if not name or not private:
         raise NotAssessedError("the environment declares no certificate authority (access_ca, access_person)")
+    key, ca_public = directory / name, str(environment.get("access_ca_public", ""))
+    left = access.remaining(key, person=name, ca_public=ca_public, now=datetime.now(tz=UTC))
+    if left >= access.RENEWED_BELOW:  # the authority's key is not even decrypted
+        return key
     grant = access.Grant(person=name, environment=environment.name, reason=reason)
     with tempfile.TemporaryDirectory(prefix="art32-") as scratch:
         try:
-            signer = access.authority(_plain(environment, private, Path(scratch)), environment.get("access_ca_public"))
+            signer = access.authority(_plain(environment, private, Path(scratch)), ca_public)
             return access.issue(directory, grant, signer)
         except (access.AccessError, OSError) as error:
             raise NotAssessedError(f"no certificate can be made for {name}: {error}") from error

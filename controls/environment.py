@@ -42,6 +42,7 @@ class Environment:
     groups: Mapping[str, Sequence[str]]
     hostvars: Mapping[str, Mapping[str, Any]] = field(repr=False)  # with the vault's secrets
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _made: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -65,7 +66,11 @@ class Environment:
         subject = host or next(iter(self.managed or self.groups["all"]), "")
         variables = {**self.defaults, **self.hostvars.get(subject, {})}
         value = variables.get(name, default)
-        return self._template(value, subject, variables) if _has_template(value) else value
+        if not _has_template(value):
+            return value
+        if (subject, name) not in self._made:
+            self._made[subject, name] = self._template(value, subject, variables)
+        return self._made[subject, name]
 
     def addresses(self, host: str) -> list[str]:
         """The declared addresses of a host, IPv4 before IPv6."""

@@ -93,11 +93,8 @@ class Store:
         return kept
 
     def find(self, host: str, name: str) -> Evidence | None:
-        """What is kept under this name, marked as used by the running check."""
-        kept = self._kept.get((host, name))
-        if kept:
-            self.use(kept)
-        return kept
+        """What is kept under this name."""
+        return self._kept.get((host, name))
 
     def use(self, evidence: Evidence) -> Evidence:
         """Say that the running check rests on this."""

@@ -6,7 +6,7 @@ __all__ = ["Lab", "Machine"]
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from testinfra.host import Host
 
 from . import sources
 from .evidence import Evidence, NotAssessedError, Store
+from .scans import Scans
 from .ssh import Connections, Unreachable
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Lab:
         text = json.dumps(values, indent=1, default=str)
         kept = self.store.keep(host="declaration", name=name, command="ansible-inventory --list", rc=0, stdout=text)
         return self.store.use(kept)
+
+    @cached_property
+    def scans(self) -> Scans:
+        """What answers from the vantage hosts; begun when first asked for."""
+        return Scans(self)
 
     def collect(self, hosts: Iterable[str]) -> None:
         """Ask several hosts at once for all that the checks will want to know."""
@@ -98,7 +104,14 @@ class Machine(Host):
             self._unreachable = str(error)
 
     def observed(self, name: str) -> Evidence:
-        """One of the collected outputs.
+        """One of the collected outputs, counted as evidence of the running check.
+
+        Raises NotAssessedError when the host could not be asked.
+        """
+        return self.lab.store.use(self.collected(name))
+
+    def collected(self, name: str) -> Evidence:
+        """One of the collected outputs, for whoever is no check.
 
         Raises NotAssessedError when the host could not be asked.
         """

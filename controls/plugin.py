@@ -24,6 +24,8 @@ from .verdict import Check, Exceptions, Status
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from .scans import Scans
+
 SUBJECTS = ("managed", "server", "database", "web", "app", "backup")
 VANTAGES = ("management", "visitor")
 LONGEST_REASON = 500
@@ -89,9 +91,13 @@ class Session:
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Ask all hosts that are checked, at once, before the first check."""
+        if session.config.option.collectonly:
+            return
         checked = [item for item in session.items if any(item.iter_markers("control"))]
-        if checked and not session.config.option.collectonly:
+        if checked:
             self.lab.collect({host for host in map(_subject, checked) if host in self.environment.managed})
+        if any("scans" in getattr(item, "fixturenames", ()) for item in checked):
+            _ = self.lab.scans  # they take seconds, in which the other checks run
 
     def pytest_runtest_setup(self) -> None:
         """Begin a check without evidence."""
@@ -153,6 +159,12 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     if session is None:
         raise pytest.UsageError("--environment DIR is needed: the directory of the environment's inventory")
     return session.lab  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def scans(lab: Lab) -> Scans:
+    """What answers of every host from every vantage host."""
+    return lab.scans
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,8 @@ def test_fresh_certificate_gets_in(managed: Machine, declaration: Environment, t
 def without_certificate(managed: Machine, bare_key: Path) -> Evidence:
     """The one attempt with the bare key. A second would make the server shut out the controller's address."""
     login = Login(user=certificates.person(managed.lab.environment), key=bare_key)
-    told = managed.lab.store.find(managed.name, BARE) or managed.attempt(BARE, login)
+    kept = managed.lab.store.find(managed.name, BARE)
+    told = managed.lab.store.use(kept) if kept else managed.attempt(BARE, login)
     if told.rc != 0 and not sshd.offered(told.stdout):
         not_assessed(f"the attempt ended otherwise than refused: {told.stdout.strip()}")
     return told
