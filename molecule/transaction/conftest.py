@@ -64,6 +64,13 @@ class Host:
         argv = ["ssh", "-q", *flags, "-i", self.key, f"{self.user}@{self.address}", "sudo", "sh", "-s"]
         return subprocess.run(argv, input=command, capture_output=True, text=True, timeout=timeout, check=False)
 
+    def lets_in(self) -> bool:
+        """Whether a new login works now; one that only hangs does not count, though it may work later."""
+        try:
+            return self.ssh("true", timeout=5).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def says(self, command: str) -> str:
         """Give what a command prints; it has to succeed."""
         done = self.ssh(command)

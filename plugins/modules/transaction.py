@@ -355,9 +355,10 @@ outcome:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.art32.server.plugins.module_utils.transaction import stamp
 from ansible_collections.art32.server.plugins.module_utils.transaction.compare import Comparison, compare
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request, TransactionError, parse
-from ansible_collections.art32.server.plugins.module_utils.transaction.pending import Refused, uptime
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import Refused, pending_plan, uptime
 from ansible_collections.art32.server.plugins.module_utils.transaction.specification import SPECIFICATION
 
 
@@ -376,6 +377,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     if module.params["step"] != "apply":
         return second_half(module.params)
     request = parse(module.params)
+    if pending_plan() is not None:
+        clear_the_way(check=module.check_mode)
     comparison = compare(request)
     result: dict[str, Any] = {
         "changed": bool(comparison.changes),
@@ -387,16 +390,26 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     return {**result, **carry_out(request, comparison, check=module.check_mode)}
 
 
+def clear_the_way(*, check: bool) -> None:
+    """Refuse while another transaction is pending; revert one that nobody can end any more."""
+    from ansible_collections.art32.server.plugins.module_utils.transaction import arm  # noqa: PLC0415
+
+    arm.refuse_if_pending()
+    if not check:
+        arm.recover()
+
+
 def carry_out(request: Request, comparison: Comparison, *, check: bool) -> dict[str, Any]:
-    """Predict or apply what differs. The machinery for it is loaded only now: most runs never need it."""
+    """Predict or apply what differs. The machinery for it is loaded only then: most runs never need it."""
+    if not comparison.changes:
+        if not check:
+            stamp.refresh(request, comparison.evidence)
+        return {"state": "unchanged"}
     from ansible_collections.art32.server.plugins.module_utils.transaction import apply  # noqa: PLC0415
 
     if check:
-        notes = apply.predict(request, comparison) if comparison.changes else []
-        return {"state": "predicted" if comparison.changes else "unchanged", **({"notes": notes} if notes else {})}
-    if not comparison.changes:
-        apply.settle_unchanged(request, comparison)
-        return {"state": "unchanged"}
+        notes = apply.predict(request, comparison)
+        return {"state": "predicted", **({"notes": notes} if notes else {})}
     state, plan = apply.apply(request, comparison)
     return {"state": state, "remaining": plan["deadline"] - uptime()}
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Validation,
     )
 
-__all__ = ["RevertedError", "apply", "predict", "settle_unchanged"]
+__all__ = ["RevertedError", "apply", "predict"]
 
 # Left of the armed time for the revert's own start, so that the module ends by itself.
 MARGIN_SECONDS = 2
@@ -58,7 +58,6 @@ def predict(request: Request, comparison: Comparison) -> list[str]:
 
     Raises TransactionError when a real run would be refused for certain.
     """
-    arm.refuse_if_pending()
     base = Path(tempfile.mkdtemp(prefix="art32-"))
     try:
         stage.write(request, base)
@@ -86,24 +85,6 @@ def _is_incomplete(request: Request, comparison: Comparison) -> bool:
     owners += [(entry.owner, entry.group) for entry in request.directories]
     unknown = any(files.user_id(owner) is None or files.group_id(group) is None for owner, group in owners)
     return comparison.foundations or unknown
-
-
-def settle_unchanged(request: Request, comparison: Comparison) -> None:
-    """Note silently that units run with the files that are there, after a reboot or a restart by hand.
-
-    Raises TransactionError when somebody's unconfirmed change is what makes everything equal.
-    """
-    arm.refuse_if_pending()
-    evidence = comparison.evidence
-    units = {name: evidence.units[name].invocation for name in _activated_units(request)}
-    hashes = {path: stamp.digest(found) for path, found in evidence.files.items()}
-    known = evidence.stamp or {}
-    if units and (known.get("units") != units or known.get("files") != hashes):
-        _write_stamp(request.name, hashes, units, time.time())
-
-
-def _activated_units(request: Request) -> list[str]:
-    return list(dict.fromkeys(entry.unit for entry in request.activate if entry.unit))
 
 
 def apply(request: Request, comparison: Comparison) -> tuple[Literal["pending", "committed"], pending.Plan]:
@@ -219,13 +200,7 @@ def _remember(request: Request) -> None:
     activated = time.time()
     answers = system.query(request.loaded)
     outputs = {shlex.join(command): answer.output for command, answer in zip(request.loaded, answers, strict=True)}
-    hashes = {entry.path: stamp.digest(files.find(entry.path)) for entry in request.files}
-    units = {name: state.invocation for name, state in system.unit_states(_activated_units(request)).items()}
+    found = {entry.path: files.find(entry.path) for entry in request.files}
     stamp.STATES.mkdir(mode=0o700, exist_ok=True)
     disk.write_json(stamp.state_path(request.name), {"activated": activated, "loaded": outputs})
-    _write_stamp(request.name, hashes, units, activated)
-
-
-def _write_stamp(name: str, hashes: dict[str, str], units: dict[str, str], activated: float) -> None:
-    stamp.STAMPS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    disk.write_json(stamp.stamp_path(name), {"files": hashes, "units": units, "activated": activated})
+    stamp.write(request, found, system.unit_states(stamp.activated_units(request)), activated)

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.art32.server.plugins.module_utils.transaction import pending
 from ansible_collections.art32.server.plugins.module_utils.transaction.disk import Record, read_json, remove
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
-from ansible_collections.art32.server.plugins.module_utils.transaction.program import SCRIPT, install_program
+from ansible_collections.art32.server.plugins.module_utils.transaction.program import (
+    SCRIPT,
+    install_program,
+    install_timer,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request
     from ansible_collections.art32.server.plugins.module_utils.transaction.system import UnitState
 
-__all__ = ["arm", "begin", "commit", "give_up", "outcome", "refuse_if_pending", "set_timer", "wait"]
+__all__ = ["arm", "begin", "commit", "give_up", "outcome", "recover", "refuse_if_pending", "set_timer", "wait"]
 
 REVERT_SECONDS = 900
 
@@ -26,8 +30,7 @@ def begin(request: Request, units: dict[str, UnitState], changes: list[str]) -> 
 
     Raises TransactionError when another one is pending or when there is no room for the revert.
     """
-    _make_base()
-    _recover()
+    recover()
     plan: pending.Plan = {
         "name": request.name,
         "token": request.token,
@@ -74,7 +77,7 @@ def refuse_if_pending() -> None:
 
 def set_timer(plan: pending.Plan) -> None:
     """Start the timer behind a transaction that has just begun."""
-    install_program(plan["name"], plan["timeout"])
+    install_timer(plan["name"], plan["timeout"])
     _restart_timer(plan["name"])
 
 
@@ -146,8 +149,10 @@ def _make_base() -> None:
     pending.BASE.chmod(0o700)
 
 
-def _recover() -> None:
+def recover() -> None:
     """Revert what a transaction left behind that nobody can commit any more and no timer will revert."""
+    _make_base()
+    install_program()
     left = pending.pending_plan()
     if left is None or not _is_stale(left):
         return

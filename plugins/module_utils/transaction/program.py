@@ -15,7 +15,7 @@ from ansible_collections.art32.server.plugins.module_utils.transaction.model imp
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["SCRIPT", "archive", "install_program"]
+__all__ = ["SCRIPT", "archive", "install_program", "install_timer"]
 
 SCRIPT = Path("/usr/local/sbin/art32-revert")
 _PARTS = (disk, pending, restore, revert)
@@ -98,23 +98,25 @@ def _source(part: ModuleType) -> str:
     return cast("str", source)
 
 
-def install_program(name: str, timeout: int) -> None:
-    """Write the program, the boot units and this transaction's timer, where they differ."""
-    values = {"name": name, "timeout": timeout, "script": SCRIPT, "pending": pending.PENDING, "base": pending.BASE}
+def install_program() -> None:
+    """Write the program and the units that call it after a reboot, where they differ."""
     _write(SCRIPT, archive(), mode=0o755)
-    texts = {
-        "art32-revert-boot.service": _BOOT,
-        "art32-revert-finish.service": _FINISH,
-        f"art32-revert-{name}.service": _SERVICE,
-        f"art32-revert-{name}.timer": _TIMER,
-    }
-    for unit, text in texts.items():
+    values = {"script": SCRIPT, "pending": pending.PENDING, "base": pending.BASE}
+    for unit, text in (("art32-revert-boot.service", _BOOT), ("art32-revert-finish.service", _FINISH)):
         _write(pending.UNITS / unit, text.format(**values).encode(), mode=0o644)
     wants = pending.UNITS / "sysinit.target.wants" / "art32-revert-boot.service"
     if not wants.is_symlink():
         wants.parent.mkdir(exist_ok=True)
         wants.symlink_to(pending.UNITS / "art32-revert-boot.service")
-    _reload_if_needed([unit for unit in texts if name in unit])
+
+
+def install_timer(name: str, timeout: int) -> None:
+    """Write a transaction's timer and what it starts."""
+    values = {"name": name, "timeout": timeout, "script": SCRIPT}
+    units = {f"art32-revert-{name}.timer": _TIMER, f"art32-revert-{name}.service": _SERVICE}
+    for unit, text in units.items():
+        _write(pending.UNITS / unit, text.format(**values).encode(), mode=0o644)
+    _reload_if_needed(list(units))
 
 
 def _reload_if_needed(units: list[str]) -> None:

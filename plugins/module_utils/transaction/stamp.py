@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.art32.server.plugins.module_utils.transaction.disk import write_json
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import concerns
 
 if TYPE_CHECKING:
@@ -26,7 +28,18 @@ if TYPE_CHECKING:
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import Activation, Request
     from ansible_collections.art32.server.plugins.module_utils.transaction.system import UnitState
 
-__all__ = ["STAMPS", "STATES", "Evidence", "digest", "stale", "stamp_path", "state_path"]
+__all__ = [
+    "STAMPS",
+    "STATES",
+    "Evidence",
+    "activated_units",
+    "digest",
+    "refresh",
+    "stale",
+    "stamp_path",
+    "state_path",
+    "write",
+]
 
 STAMPS = Path("/run/art32/stamps")
 STATES = Path("/var/lib/art32/transaction/state")
@@ -59,6 +72,32 @@ def state_path(name: str) -> Path:
 def digest(found: Found) -> str:
     """Hash of what is at a path."""
     return hashlib.sha256(found.target.encode() if found.kind == "link" else found.content).hexdigest()
+
+
+def activated_units(request: Request) -> list[str]:
+    """Units that the transaction activates, once."""
+    return list(dict.fromkeys(entry.unit for entry in request.activate if entry.unit))
+
+
+def write(request: Request, files: Mapping[str, Found], units: Mapping[str, UnitState], activated: float) -> None:
+    """Stamp these files and these processes."""
+    STAMPS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_json(stamp_path(request.name), {**_vouched(request, files, units), "activated": activated})
+
+
+def refresh(request: Request, evidence: Evidence) -> None:
+    """Stamp again what is equal but not stamped, as after a reboot or a restart by hand."""
+    vouched = _vouched(request, evidence.files, evidence.units)
+    known = evidence.stamp or {}
+    if vouched["units"] and any(known.get(key) != value for key, value in vouched.items()):
+        write(request, evidence.files, evidence.units, time.time())
+
+
+def _vouched(request: Request, files: Mapping[str, Found], units: Mapping[str, UnitState]) -> dict[str, dict[str, str]]:
+    return {
+        "files": {path: digest(found) for path, found in files.items()},
+        "units": {name: units[name].invocation for name in activated_units(request) if name in units},
+    }
 
 
 def stale(request: Request, evidence: Evidence) -> dict[int, str]:
