@@ -85,7 +85,6 @@ options:
       content:
         description: The content itself.
         type: str
-        no_log: true
       src:
         description: File of the role or the play on the controller, in any encoding; a vaulted one is decrypted.
         type: str
@@ -131,8 +130,9 @@ options:
         type: raw
         required: true
       creates:
-        description: The command is run when this path is missing.
-        type: path
+        description: All that the command makes. It is run when one of these paths is missing.
+        type: list
+        elements: path
         required: true
       timeout:
         description: Seconds it may take.
@@ -267,14 +267,12 @@ options:
   token:
     description: Set by the controller. Tells this run's transaction from any other.
     type: str
-    no_log: false
   owner:
     description: Set by the controller. Who runs the transaction, for those who are refused meanwhile.
     type: str
   contents:
     description: Set by the controller. Contents of all files in one opaque text.
     type: str
-    no_log: true
 notes:
   - The command C(art32-revert) on the host shows a pending transaction, C(art32-revert NAME) reverts it at once.
 seealso:

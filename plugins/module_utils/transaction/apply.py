@@ -141,7 +141,7 @@ def _prepare(request: Request, plan: pending.Plan) -> Sequence[str]:
         install.make_directory(entry)
     stage.write(request, STAGED)
     for preparation in comparison.preparations:
-        _record(plan, [snapshot.absent(preparation.creates)])
+        _record(plan, snapshot.keep(preparation.creates))
         _run_preparation(preparation, request)
     return comparison.removals
 
@@ -159,8 +159,9 @@ def _record(plan: pending.Plan, records: list[disk.Record]) -> None:
 
 def _run_preparation(entry: Preparation, request: Request) -> None:
     status, output = pending.run(stage.expand(entry.command, STAGED), timeout=entry.timeout)
-    if status != 0 or disk.found(entry.creates)["kind"] == "absent":
-        reason = output or f"exit status {status}, and {entry.creates} is still missing"
+    missing = [path for path in entry.creates if disk.found(path)["kind"] == "absent"]
+    if status != 0 or missing:
+        reason = output or f"exit status {status}" + (f", and {missing[0]} is still missing" if missing else "")
         raise TransactionError(f"Preparation failed: {shlex.join(entry.command)}: {redact(reason, request)}")
 
 

@@ -115,7 +115,7 @@ def compare(request: Request) -> Comparison:
     directories = [(entry, files.find(entry.path, follow=True)) for entry in request.directories]
     differing = tuple(entry for entry in request.files if files.differences(entry, evidence.files[entry.path]))
     removals = _removals(request)
-    preparations = tuple(entry for entry in request.prepare if not os.path.lexists(entry.creates))
+    preparations = tuple(entry for entry in request.prepare if _missing(entry))
     units = tuple(unit for unit in request.units if unit_verbs(unit, evidence.units.get(unit.name)))
     touched = [entry.path for entry in differing] + list(removals)
     triggered = _triggered(request, touched, anything=bool(missing or preparations))
@@ -144,7 +144,7 @@ def compare(request: Request) -> Comparison:
 
 
 def _removals(request: Request) -> tuple[str, ...]:
-    declared = [entry.path for entry in request.files] + [entry.creates for entry in request.prepare]
+    declared = [entry.path for entry in request.files] + [path for entry in request.prepare for path in entry.creates]
     present = [path for path in request.absent if os.path.lexists(path)]
     return tuple(dict.fromkeys([*files.undeclared(request.owns, declared), *present]))
 
@@ -184,10 +184,13 @@ def _package_changes(missing: Sequence[str]) -> Iterable[Change]:
     )
 
 
+def _missing(entry: Preparation) -> list[str]:
+    return [path for path in entry.creates if not os.path.lexists(path)]
+
+
 def _prepare_change(entry: Preparation) -> Change:
-    return Change(
-        sentence=f"Run {entry.command[0]}: {entry.creates} is missing", header=entry.creates, after="[made once]\n"
-    )
+    missing = " and ".join(_missing(entry))
+    return Change(sentence=f"Make {missing} by {entry.command[0]}", header=missing, after="[made once]\n")
 
 
 def _attributes(entry: File | Directory) -> dict[str, str]:

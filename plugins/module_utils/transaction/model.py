@@ -97,10 +97,10 @@ class Activation:
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """A command that is run once, when what it creates is missing."""
+    """A command that is run once, when something that it creates is missing."""
 
     command: tuple[str, ...]
-    creates: str
+    creates: tuple[str, ...]
     timeout: int = 300
 
 
@@ -309,7 +309,7 @@ def _activation(entry: Mapping[str, Any]) -> Activation:
 def _preparation(entry: Mapping[str, Any]) -> Preparation:
     return Preparation(
         command=_command(entry["command"], "prepare"),
-        creates=_path(entry["creates"], "prepare"),
+        creates=tuple(_path(path, "prepare") for path in entry["creates"]),
         timeout=entry.get("timeout") or 300,
     )
 

@@ -41,7 +41,7 @@ SPECIFICATION: dict[str, Any] = {
     "absent": {"type": "list", "elements": "path", "default": []},
     "prepare": _entries(
         command={"type": "raw", "required": True},
-        creates={"type": "path", "required": True},
+        creates={"type": "list", "elements": "path", "required": True},
         timeout={"type": "int", "default": 300},
     ),
     "validate": _RAWS,
