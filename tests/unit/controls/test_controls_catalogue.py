@@ -13,6 +13,8 @@ from controls.catalogue import CATALOGUE, ROLES, CatalogueError, load
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from controls.catalogue import Control
+
 PROMISES = {
     *("NET-1", "NET-2", "SSH-1", "DB-1", "LOC-1", "ACC-1", "ACC-2", "ACC-3"),
     *("TLS-1", "LOG-1", "LOG-2", "JOB-1", "BAK-1", "PUR-1"),
@@ -52,7 +54,7 @@ def test_every_check_names_an_existing_control() -> None:
 
 
 @pytest.mark.parametrize("control", load().values(), ids=list(load()))
-def test_every_role_that_is_named_exists(control) -> None:  # noqa: ANN001 - the catalogue's own
+def test_every_role_that_is_named_exists(control: Control) -> None:
     missing = [role for role in control.roles if not (ROLES / role / "tasks" / "main.yml").exists()]
     assert not missing
 

@@ -107,7 +107,7 @@ def test_bundle_has_every_part_and_no_secret(tmp_path: Path, environment: Enviro
     written = {path.name: path.read_text(encoding="utf-8") for path in bundle.iterdir()}
     assert set(written) == {"report.json", "report.html", "annex.md", "open.json"}
     assert json.loads(written["open.json"]) == []
-    assert not [name for name, text in written.items() if VARIABLES["vault_secret"] in text]
+    assert not [name for name, text in written.items() if str(VARIABLES["vault_secret"]) in text]
 
 
 def test_annex_states_every_promise_with_what_is_declared(environment: Environment) -> None:
