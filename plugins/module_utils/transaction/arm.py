@@ -186,6 +186,11 @@ def _refusal(other: pending.Plan) -> str:
 
 
 def _restart_timer(name: str) -> None:
-    status, output = pending.run(["systemctl", "restart", f"art32-revert-{name}.timer"])
+    """Start the timer anew. systemd may remember that these units did not exist a moment ago."""
+    start = ["systemctl", "restart", f"art32-revert-{name}.timer"]
+    if pending.run(start)[0] == 0:
+        return
+    pending.run(["systemctl", "daemon-reload"])
+    status, output = pending.run(start)
     if status != 0:
         raise TransactionError(f"Cannot arm the revert: {output or status}")

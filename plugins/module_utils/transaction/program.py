@@ -24,6 +24,7 @@ _SERVICE = """\
 # Written by art32.server.transaction for as long as the transaction is pending.
 [Unit]
 Description=Return to the last confirmed state of {name}
+StartLimitIntervalSec=0
 OnFailure=art32-alert@%n.service
 
 [Service]
@@ -36,6 +37,7 @@ _TIMER = """\
 # Written by art32.server.transaction for as long as the transaction is pending.
 [Unit]
 Description=Revert {name} unless it is confirmed in time
+StartLimitIntervalSec=0
 
 [Timer]
 OnActiveSec={timeout}s
