@@ -32,6 +32,7 @@ def assert_reverted(host: Host, *, within: float = TIMER + GRACE_SECONDS) -> Non
     assert host.says("systemctl is-active lantern.service") == "active"
     assert "lantern is in its last confirmed state again" in host.journal()
     assert host.says("systemctl list-timers --all 'art32-revert-*' --no-legend | wc -l") == "0"
+    host.is_first = True
 
 
 def test_a_killed_controller_reverts(lantern: Host, plays: Plays) -> None:
