@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ORDER_SECONDS = 900
-JOURNAL_LINES = "25"
+JOURNAL_LINES = 25
 Kind = Literal["", "-candidate", "-migrate"]
 
 
@@ -80,7 +80,7 @@ def _release_of(state: dict[str, str]) -> str:
 def _last_words(name: str, began: float) -> str:
     subprocess.run(["journalctl", "--sync"], capture_output=True, check=False)
     units = [f"--unit={one}" for one in name.split()]
-    command = ["journalctl", *units, f"--since=@{began:.0f}", f"--lines={JOURNAL_LINES}"]
-    options = ["--output=cat", "--no-pager", "--quiet"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, errors="replace", check=False)
-    return done.stdout.strip() or "its journal says nothing"
+    command = ["journalctl", *units, f"--since=@{began:.0f}", "--output=cat", "--no-pager", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    # Not by --lines: with --since, systemd 252 gives the first ones.
+    return "\n".join(done.stdout.strip().splitlines()[-JOURNAL_LINES:]) or "its journal says nothing"
