@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from ansible_collections.art32.server.plugins.module_utils.virtualenv import (
     is_complete,
 )
 
-NOTHING = Specification(requirements="", python=sys.executable)
+# Debian's own, as on a host: the pip that Debian ships need not run with any other.
+PYTHON = "/usr/bin/python3"
+NOTHING = Specification(requirements="", python=PYTHON)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def test_an_interpreter_that_does_not_run_is_named() -> None:
 
 
 def test_a_wheel_is_installed_once(tmp_path: Path, wheel: str) -> None:
-    spec = Specification(requirements="", python=sys.executable, wheels=(wheel,))
+    spec = Specification(requirements="", python=PYTHON, wheels=(wheel,))
     directory = tmp_path / "environment"
     assert build(directory, spec)
     assert list(directory.glob("lib/*/site-packages/art32_probe.py"))
@@ -85,7 +86,7 @@ def test_a_wheel_is_installed_once(tmp_path: Path, wheel: str) -> None:
     ],
 )
 def test_requirements_must_have_the_right_hashes(tmp_path: Path, wheel: str, hashes: str, complaint: str) -> None:
-    spec = Specification(requirements=f"art32-probe @ file://{wheel}{hashes}\n", python=sys.executable)
+    spec = Specification(requirements=f"art32-probe @ file://{wheel}{hashes}\n", python=PYTHON)
     with pytest.raises(VirtualenvError, match=complaint):
         build(tmp_path / "environment", spec)
     assert not (tmp_path / "environment").exists()
@@ -110,7 +111,7 @@ def test_a_directory_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_an_environment_without_its_interpreter_is_incomplete(tmp_path: Path) -> None:
     directory = tmp_path / "environment"
     build(directory, NOTHING)
-    expected = fingerprint(NOTHING, interpreter_version(sys.executable))
+    expected = fingerprint(NOTHING, interpreter_version(PYTHON))
     assert is_complete(directory, expected)
     (directory / "bin" / "python").unlink()
     assert not is_complete(directory, expected)
@@ -119,7 +120,7 @@ def test_an_environment_without_its_interpreter_is_incomplete(tmp_path: Path) ->
 def test_the_link_moves_to_the_new_environment(tmp_path: Path, wheel: str) -> None:
     path = tmp_path / "tool"
     first = ensure(path, NOTHING)
-    second = ensure(path, Specification(requirements="", python=sys.executable, wheels=(wheel,)))
+    second = ensure(path, Specification(requirements="", python=PYTHON, wheels=(wheel,)))
     assert (first.changed, second.changed) == (True, True)
     assert path.resolve() == second.directory
     assert second.removed == (first.directory,)
@@ -130,7 +131,7 @@ def test_a_failed_build_keeps_the_old_environment(tmp_path: Path, wheel: str) ->
     path = tmp_path / "tool"
     first = ensure(path, NOTHING)
     with pytest.raises(VirtualenvError):
-        ensure(path, Specification(requirements=f"art32-probe @ file://{wheel}\n", python=sys.executable))
+        ensure(path, Specification(requirements=f"art32-probe @ file://{wheel}\n", python=PYTHON))
     assert path.resolve() == first.directory
     assert (path / "bin" / "python").exists()
 
