@@ -135,7 +135,9 @@ class ActionModule(ActionBase):
         if unreachable is None and "module_stdout" not in result:
             return result
         if self._connection.transport == "ssh" and (unreachable is None or _was_reached(unreachable)):
-            found = self._follow(identity, task_vars, patience=int(arguments.get("timeout") or 60))
+            step = "inquire" if unreachable else "revert"
+            patience = int(arguments.get("timeout") or 60)
+            found = self._follow(identity, task_vars, step=step, patience=patience)
             if found is not None and found.get("stage") not in (None, "unknown"):
                 reason = _in_one_line(unreachable) if unreachable else "the module was killed"
                 return _found_again(found, f"The host's reply was lost: {reason}.")
@@ -196,13 +198,15 @@ class ActionModule(ActionBase):
                 return found
         return None
 
-    def _follow(self, identity: Result, task_vars: dict[str, Any], *, patience: float = 0) -> Result | None:
+    def _follow(
+        self, identity: Result, task_vars: dict[str, Any], *, step: str = "inquire", patience: float = 0
+    ) -> Result | None:
         """Log in with what worked before the change, until it is over. None when nobody gets in."""
         end = time.monotonic() + patience + REVERT_SECONDS
         found: Result | None = None
         while time.monotonic() < end:
             with contextlib.suppress(AnsibleError), self._fresh_login({}, LOGIN_SECONDS):
-                found = self._module({**identity, "step": "inquire"}, task_vars)
+                found = self._module({**identity, "step": step}, task_vars)
             if found is not None and found.get("stage") in ("waiting", "reverted", "unknown"):
                 break
             time.sleep(PAUSE_SECONDS)

@@ -68,8 +68,8 @@ def inquire(name: str, token: str) -> dict[str, Any]:
 
 
 def revert(name: str, token: str) -> dict[str, Any]:
-    """Revert the pending transaction at once, because no new login succeeded, and say what became of it."""
+    """Revert the pending transaction at once unless it is still applying, and say what became of it."""
     plan = pending.pending_plan()
-    if plan is not None and plan["token"] == token:
-        arm.give_up(plan, why="no new login succeeded")
+    if plan is not None and plan["token"] == token and not pending.holder_is_alive(plan):
+        arm.give_up(plan, why="no new login succeeded" if plan["stage"] == "waiting" else "it was interrupted")
     return inquire(name, token)
