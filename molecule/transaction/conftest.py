@@ -221,6 +221,7 @@ def lantern(host: Host, plays: Plays) -> Iterator[Host]:
 def fresh(host: Host) -> Host:
     """The host as if it had never been configured."""
     host.settle()
+    host.is_first = False
     host.says(
         """
         systemctl disable --now lantern.service || true
