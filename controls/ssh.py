@@ -60,7 +60,7 @@ class Login:
 
 
 class Connections:
-    """Multiplexed SSH to every host of an environment, configured by a file made for this session."""
+    """Multiplexed SSH to every host of an environment, configured by a file of its own."""
 
     def __init__(self, environment: Environment) -> None:
         """Write the configuration; nothing is contacted yet."""

@@ -63,7 +63,7 @@ class Gate:
         _check(request, policy, need, parts)
         if request.method not in HARMLESS:
             who = request.user.email if request.user.is_authenticated else ""
-            request.gate_ends.enter_context(acting_as(who, address(request)))  # type: ignore[attr-defined]
+            request.gate_ends.enter_context(acting_as(who, address(request)))  # type: ignore[attr-defined] # the stack set above
         return None
 
 
