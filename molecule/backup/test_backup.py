@@ -37,6 +37,8 @@ def info(backup: Machine) -> dict[str, Any]:
 
 def archive(server: Machine) -> None:
     """Close the file that changes are written to, and wait until the repository has it."""
+    # Where nothing was written since the last switch, there is nothing to close.
+    sql(server, "SELECT pg_logical_emit_message(true, 'test', 'something to archive')")
     closed = sql(server, "SELECT pg_walfile_name(pg_switch_wal())")
     for _ in range(60):
         if sql(server, "SELECT last_archived_wal FROM pg_stat_archiver") >= closed:

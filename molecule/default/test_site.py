@@ -18,6 +18,23 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = {22, 80, 443}
 Scans = dict[tuple[str, str], set[int]]
+# One for each module that changes a host, from the last role to the first: a look ends where it first finds something.
+DIFFERENCES = [
+    ("backup", "systemctl stop art32-backup@server.timer", "art32-backup@server.timer"),
+    ("server", "systemctl stop art32-platform.socket art32-platform.service", "platform: restart"),
+    ("server", "chmod 0600 /etc/art32/services/platform.manage", "app: "),
+    (
+        "server",
+        "cd /etc/nginx/certificates; for n in *.test; do ln -sfn versions/$n-placeholder $n; done; nginx -s reload",
+        "nginx does not serve it",
+    ),
+    ("server", "echo >> /etc/nginx/nginx.conf", "nginx: Change the content of /etc/nginx/nginx.conf"),
+    ("server", 'runuser -u postgres -- psql -qc "alter role platform createdb"', "platform"),
+    ("server", "touch /etc/ssh/principals/mallory", "sshd: "),
+    ("server", "iptables -I INPUT -p tcp --dport 8080 -j ACCEPT", "firewall: "),
+    ("server", "usermod --shell /bin/sh jane", "account jane"),
+    ("server", "systemctl disable --now apt-daily-upgrade.timer", "base: "),
+]
 TROUBLE = re.compile(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", re.IGNORECASE)
 
 
@@ -28,7 +45,12 @@ def environment(pytestconfig: pytest.Config) -> Path:
 
 def playbook(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook as an operator would, with every warning and deprecation shown."""
-    shown = {"ANSIBLE_DEPRECATION_WARNINGS": "true", "ANSIBLE_SYSTEM_WARNINGS": "true", "ANSIBLE_NOCOLOR": "true"}
+    shown = {
+        "ANSIBLE_DEPRECATION_WARNINGS": "true",
+        "ANSIBLE_SYSTEM_WARNINGS": "true",
+        "ANSIBLE_NOCOLOR": "true",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     return subprocess.run(
         ["ansible-playbook", "-i", str(environment), *arguments],
@@ -38,6 +60,14 @@ def playbook(environment: Path, *arguments: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
     )
+
+
+def look(environment: Path) -> dict[str, list[str]]:
+    """What one look at every host finds, by host."""
+    done = playbook(environment, "playbooks/login.yml", "playbooks/survey.yml", "-v")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    answers = re.findall(r"^ok: \[(\w+)\] => (\{.*\bsettled\b.*\})$", done.stdout, re.MULTILINE)
+    return {name: json.loads(answer)["differences"] for name, answer in answers}
 
 
 def open_ports(vantage: Machine, address: str) -> set[int]:
@@ -90,6 +120,28 @@ def test_another_run_changes_nothing_and_says_nothing(environment: Path) -> None
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}, done.stdout[-6000:]
     assert not TROUBLE.search(done.stdout + done.stderr), done.stdout + done.stderr
+
+
+def test_the_roles_themselves_find_nothing_either(environment: Path) -> None:
+    done = playbook(environment, "site.yml", "-e", "art32_survey=false")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "sshd : configure" in done.stdout
+    assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}, done.stdout[-6000:]
+
+
+def test_a_look_finds_what_differs_and_a_run_repairs_it(
+    environment: Path, request: pytest.FixtureRequest, server: Machine, backup: Machine
+) -> None:
+    assert look(environment) == {"server": [], "backup": []}
+    for name, command, sentence in DIFFERENCES:
+        machine: Machine = request.getfixturevalue(name)
+        done = machine.run("sudo sh -euc %s", command)
+        assert done.rc == 0, f"{command}: {done.stderr}"
+        assert any(sentence in found for found in look(environment)[name]), command
+    repaired = playbook(environment, "site.yml")
+    assert repaired.returncode == 0, repaired.stdout[-6000:] + repaired.stderr[-2000:]
+    assert "changed=0" not in repaired.stdout
+    assert look(environment) == {"server": [], "backup": []}
 
 
 def test_a_check_with_diff_predicts_nothing(environment: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.art32.server.plugins.module_utils.release.source import (
     Source,
     SourceError,
@@ -18,18 +17,18 @@ from ansible_collections.art32.server.plugins.module_utils.release.source import
     find,
     release_id,
 )
+from ansible_collections.art32.server.plugins.plugin_utils.surveyed import SurveyedAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COLLECTION = Path(__file__).resolve().parent.parent.parent
-MODULE = "art32.server.release"
 
 
-class ActionModule(ActionBase):
+class ActionModule(SurveyedAction):
     """One execution on the host when nothing changes; a second one, and the transfers, when a release is lacking."""
 
-    _supports_check_mode = True
+    MODULE = "release"
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the host; when it lacks a release, send it and ask again."""
@@ -39,7 +38,7 @@ class ActionModule(ActionBase):
         try:
             sources = self._sources(arguments["services"], arguments.pop("server_requirements"))
             wanted = [_wanted(service, sources[service["name"]]) for service in arguments["services"]]
-            result = self._ask({**arguments, "services": wanted})
+            result = self._ask({**arguments, "services": wanted}, self._vars)
             if result.get("lacking"):
                 result = self._equip(arguments, wanted, {name: sources[name] for name in result["lacking"]})
         except SourceError as error:
@@ -73,10 +72,6 @@ class ActionModule(ActionBase):
                 raise SourceError(f"services: {service['name']}: source: {error}") from error
         return sources
 
-    def _ask(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        answer = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=self._vars)
-        return dict(answer)
-
     def _equip(
         self, arguments: dict[str, Any], wanted: list[dict[str, Any]], lacking: dict[str, Source]
     ) -> dict[str, Any]:
@@ -88,7 +83,7 @@ class ActionModule(ActionBase):
                 for service in (service for service in wanted if service["name"] in lacking):
                     source = lacking[service["name"]]
                     service["inputs"] = self._send(service["name"], source, wheels, Path(directory))
-            return self._ask({**arguments, "services": wanted})
+            return self._ask({**arguments, "services": wanted}, self._vars)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)  # type: ignore[no-untyped-call]  # noqa: SLF001
 

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import pack
+from ansible_collections.art32.server.plugins.plugin_utils.surveyed import SurveyedAction, is_surveying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-MODULE = "art32.server.transaction"
 SOURCES = ("template", "content", "src", "link")
 CONTROLLER_ONLY = ("step", "token", "owner", "contents")
 # A login that hangs after the authentication is ended by nothing in ssh itself.
@@ -45,11 +44,11 @@ FRESH = "-o ControlPath=none -o ControlMaster=no -o ControlPersist=no -o ServerA
 Result = dict[str, Any]
 
 
-class ActionModule(ActionBase):
+class ActionModule(SurveyedAction):
     """Apply a transaction and confirm it."""
 
+    MODULE = "transaction"
     TRANSFERS_FILES = False
-    _supports_check_mode = True
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
@@ -57,6 +56,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         arguments = self._arguments(task_vars)
+        if is_surveying(task_vars):
+            return self._ask(arguments, task_vars)
         confirm = arguments.get("confirm")
         if confirm is None or not boolean(confirm.get("login", True)):
             confirm = None
@@ -120,16 +121,12 @@ class ActionModule(ActionBase):
 
     # The two halves
 
-    def _module(self, arguments: Result, task_vars: dict[str, Any]) -> Result:
-        result: Result = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
-        return result
-
     def _apply(self, arguments: Result, identity: Result, task_vars: dict[str, Any]) -> Result:
         """Run the first half; when its reply is lost, ask what became of it."""
         unreachable: AnsibleConnectionFailure | None = None
         result: Result = {}
         try:
-            result = self._module(arguments, task_vars)
+            result = self._execute(arguments, task_vars)
         except AnsibleConnectionFailure as error:
             unreachable = error
         if unreachable is None and "module_stdout" not in result:
@@ -178,7 +175,7 @@ class ActionModule(ActionBase):
             seconds = min(LOGIN_SECONDS, left)
             try:
                 with self._fresh_login(confirm, seconds):
-                    result = self._module({**identity, "step": "commit"}, task_vars)
+                    result = self._execute({**identity, "step": "commit"}, task_vars)
             except AnsibleError as error:
                 reason = _in_one_line(error)
                 continue
@@ -193,7 +190,7 @@ class ActionModule(ActionBase):
         """Spare the wait for the timer where the old connection still works."""
         seconds = min(PATIENCE_SECONDS, deadline - time.monotonic())
         with contextlib.suppress(AnsibleError), self._options({}, seconds):
-            found = self._module({**identity, "step": "revert"}, task_vars)
+            found = self._execute({**identity, "step": "revert"}, task_vars)
             if found.get("stage") == "reverted":
                 return found
         return None
@@ -206,7 +203,7 @@ class ActionModule(ActionBase):
         found: Result | None = None
         while time.monotonic() < end:
             with contextlib.suppress(AnsibleError), self._fresh_login({}, LOGIN_SECONDS):
-                found = self._module({**identity, "step": step}, task_vars)
+                found = self._execute({**identity, "step": step}, task_vars)
             if found is not None and found.get("stage") in ("waiting", "reverted", "unknown"):
                 break
             time.sleep(PAUSE_SECONDS)

@@ -65,55 +65,26 @@ steps:
   sample: [lock account joe, end the sessions and processes of joe]
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.art32.server.plugins.module_utils.accounts import (
-    AccountsError,
-    Person,
-    apply,
-    describe,
-    fetch_state,
-    plan,
-    predict,
-)
+from ansible_collections.art32.server.plugins.module_utils.accounts import AccountsError, apply, describe, predict
+from ansible_collections.art32.server.plugins.module_utils.accounts.task import ARGUMENTS, compare
 
 
 def main() -> None:
     """Read the options, plan, carry out, answer."""
-    module = AnsibleModule(
-        argument_spec={
-            "people": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "email": {"type": "str", "default": ""},
-                    "ssh": {"type": "str", "choices": ["admin", "user"], "default": "user"},
-                },
-            },
-            "shell": {"type": "path", "default": "/bin/bash"},
-        },
-        supports_check_mode=True,
-    )
-    shell = module.params["shell"]
-    people = [
-        Person(name=entry["name"], comment=entry["email"], admin=entry["ssh"] == "admin")
-        for entry in module.params["people"]
-    ]
-    names = [person.name for person in people]
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        before = fetch_state()
-        steps = plan(people, before, shell=shell, caller=os.environ.get("SUDO_USER", ""))
+        found = compare(module.params)
         if not module.check_mode:
-            apply(steps)
+            apply(found.steps)
     except AccountsError as error:
         module.fail_json(msg=str(error))
+    names = [person.name for person in found.people]
+    after = predict(found.people, found.before, shell=module.params["shell"])
     module.exit_json(
-        changed=bool(steps),
-        steps=[step.says for step in steps],
-        diff={"before": describe(before, names), "after": describe(predict(people, before, shell=shell), names)},
+        changed=bool(found.steps),
+        steps=[step.says for step in found.steps],
+        diff={"before": describe(found.before, names), "after": describe(after, names)},
     )
 
 

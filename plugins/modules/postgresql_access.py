@@ -121,70 +121,10 @@ undeclared:
   sample: ["role mallory", "database old"]
 """
 
-from datetime import date
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.art32.server.plugins.module_utils.postgresql_access.declaration import (
-    Declaration,
-    Person,
-    Service,
-)
 from ansible_collections.art32.server.plugins.module_utils.postgresql_access.model import AccessError
-from ansible_collections.art32.server.plugins.module_utils.postgresql_access.server import (
-    HAS_PSYCOPG,
-    Outcome,
-    Target,
-    reconcile,
-)
-
-PERSON = {
-    "name": {"type": "str", "required": True},
-    "role": {"type": "str", "choices": ["readonly", "readwrite", "admin"], "required": True, "aliases": ["database"]},
-    "email": {"type": "str"},
-    "until": {"type": "str"},
-}
-ARGUMENTS = {
-    "databases": {"type": "list", "elements": "str", "default": []},
-    "connection_limit": {"type": "int", "default": 50},
-    "locale": {"type": "str", "default": "C.UTF-8"},
-    "people": {"type": "list", "elements": "dict", "options": PERSON, "default": []},
-    "passwords": {"type": "dict", "no_log": True, "default": {}},
-    "undeclared": {"type": "str", "choices": ["report", "remove"], "default": "report"},
-    "socket": {"type": "path", "default": "/var/run/postgresql"},
-    "port": {"type": "int", "default": 5432},
-    "user": {"type": "str", "default": "postgres"},
-}
-
-
-def declared(module: AnsibleModule) -> Declaration:
-    """What the task declares, with every person's password and last day."""
-    params = module.params
-    services = tuple(
-        Service(database=name, connection_limit=params["connection_limit"], locale=params["locale"])
-        for name in params["databases"]
-    )
-    return Declaration(
-        services=services, people=tuple(person(entry, params["passwords"]) for entry in params["people"])
-    )
-
-
-def person(entry: dict[str, Any], passwords: dict[str, str]) -> Person:
-    """One person of the declaration. Raises AccessError when something about them cannot be."""
-    name, until = entry["name"], entry["until"]
-    if not passwords.get(name):
-        raise AccessError(f"passwords.{name} is missing; every person with a login has a password")
-    try:
-        last_day = date.fromisoformat(until) if until else None
-    except ValueError:
-        raise AccessError(f"until of {name} is {until}; it has to be a date like 2026-12-31") from None
-    return Person(name=name, role=entry["role"], password=passwords[name], until=last_day)
-
-
-def apply(module: AnsibleModule) -> Outcome:
-    """Make it so, or predict it."""
-    target = Target(directory=module.params["socket"], port=module.params["port"], user=module.params["user"])
-    return reconcile(declared(module), target, remove=module.params["undeclared"] == "remove", check=module.check_mode)
+from ansible_collections.art32.server.plugins.module_utils.postgresql_access.server import HAS_PSYCOPG
+from ansible_collections.art32.server.plugins.module_utils.postgresql_access.task import ARGUMENTS, apply, warnings
 
 
 def main() -> None:
@@ -193,11 +133,11 @@ def main() -> None:
     if not HAS_PSYCOPG and not module.check_mode:
         module.fail_json(msg=missing_required_lib("psycopg", reason="(Debian's package python3-psycopg)"))
     try:
-        outcome = apply(module)
+        outcome = apply(module.params, check=module.check_mode)
     except (AccessError, ValueError) as error:
         module.fail_json(msg=str(error))
-    for name in outcome.undeclared:
-        module.warn(f"PostgreSQL has what nobody declared: {name}")
+    for warning in warnings(outcome):
+        module.warn(warning)
     module.exit_json(
         changed=bool(outcome.changes),
         changes=outcome.changes,

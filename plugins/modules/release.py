@@ -92,101 +92,26 @@ retired:
   returned: success
 """
 
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.art32.server.plugins.module_utils.release import lock
-from ansible_collections.art32.server.plugins.module_utils.release.deployment import (
-    Deployment,
-    inspect,
-    retire,
-    retired,
-)
-from ansible_collections.art32.server.plugins.module_utils.release.model import (
-    ReleaseError,
-    State,
-    Wanted,
-    lines,
-    steps,
-)
-from ansible_collections.art32.server.plugins.module_utils.release.units import fetch_running
-
-SERVICE = {
-    "name": {"type": "str", "required": True},
-    "release": {"type": "str", "required": True},
-    "source": {"type": "str", "default": ""},
-    "migrates": {"type": "bool", "default": False},
-    "owner": {"type": "str", "default": ""},
-    "inputs": {"type": "str", "default": ""},
-}
-
-
-def fetch(wanted: list[Wanted]) -> list[tuple[Wanted, State]]:
-    """Each service with its state."""
-    running = fetch_running([service.name for service in wanted])
-    return [(service, inspect(service, running)) for service in wanted]
-
-
-def take_over(found: list[tuple[Wanted, State]], gone: list[str], options: dict[str, Any]) -> list[str]:
-    """Do what is due; what fails for one service does not keep the others back. Return the complaints."""
-    complaints = []
-    for wanted, state in found:
-        try:
-            Deployment(wanted=wanted, state=state, by=options["by"], keep=options["keep"]).run()
-        except ReleaseError as error:
-            complaints.append(str(error))
-    for name in gone:
-        try:
-            retire(name)
-        except ReleaseError as error:
-            complaints.append(f"{name}: could not be ended: {error}")
-    return complaints
-
-
-def answer(found: list[tuple[Wanted, State]], gone: list[str]) -> dict[str, Any]:
-    """What changes, in Ansible's form."""
-    due = {wanted.name: steps(wanted, state) for wanted, state in found}
-    before = [lines(wanted.name, current=state.current, running=state.running) for wanted, state in found]
-    after = [
-        lines(wanted.name, current=wanted.release, running=wanted.release) if due[wanted.name] else old
-        for (wanted, _), old in zip(found, before, strict=True)
-    ]
-    return {
-        "changed": any(due.values()) or bool(gone),
-        "services": {
-            wanted.name: {"release": wanted.release, "previous": state.current, "steps": list(due[wanted.name])}
-            for wanted, state in found
-        },
-        "retired": gone,
-        "diff": {"before": "".join(before + [f"{name}: declared\n" for name in gone]), "after": "".join(after)},
-    }
+from ansible_collections.art32.server.plugins.module_utils.release.model import ReleaseError
+from ansible_collections.art32.server.plugins.module_utils.release.task import ARGUMENTS, answer, compare, take_over
 
 
 def main() -> None:
     """Compare; then ask for what is lacking, or take over."""
-    module = AnsibleModule(
-        argument_spec={
-            "services": {"type": "list", "elements": "dict", "options": SERVICE, "required": True},
-            "exclusive": {"type": "bool", "default": False},
-            "keep": {"type": "int", "default": 3},
-            "lock_timeout": {"type": "int", "default": 60},
-            "by": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     options = module.params
-    wanted = [Wanted(**service) for service in options["services"]]
-    found = fetch(wanted)
-    gone = retired([service.name for service in wanted]) if options["exclusive"] else []
-    result = answer(found, gone)
+    found = compare(options)
+    result = answer(found)
     if not result["changed"] or module.check_mode:
         module.exit_json(**result)
-    lacking = [service.name for service, state in found if not state.built and not service.inputs]
+    lacking = found.lacking()
     if lacking:
         module.exit_json(**{**result, "changed": False, "lacking": lacking})
     try:
         with lock.held(options["by"], timeout=options["lock_timeout"]):
-            complaints = take_over(fetch(wanted), gone, options)
+            complaints = take_over(compare(options), options)
     except ReleaseError as error:
         complaints = [str(error)]
     if complaints:

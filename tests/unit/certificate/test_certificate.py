@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.art32.server.plugins.module_utils import certificate
 from ansible_collections.art32.server.plugins.module_utils.certificate import (
     Authority,
     Certificate,
@@ -20,6 +19,7 @@ from ansible_collections.art32.server.plugins.module_utils.certificate import (
     parse_renewal,
     read_lineage,
 )
+from ansible_collections.art32.server.plugins.module_utils.certificate import lineage as lineages
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DIRECTORY = "https://acme.example.test/dir"
@@ -141,7 +141,7 @@ def shell(script: str) -> list[str]:
 
 
 def test_a_rejected_nonce_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificate, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(lineages, "PAUSE_SECONDS", 0)
     count = tmp_path / "count"
     script = f"echo x >>{count}; echo urn:ietf:params:acme:error:badNonce; test $(wc -l <{count}) -ge 3"
     issue(shell(script), environment={"PATH": "/usr/bin:/bin"})

@@ -18,6 +18,17 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "task
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 # Actions whose module only holds the documentation: every scenario begins with them, the backup's proves the last.
 ON_THE_CONTROLLER = {"bootstrap", "login", "preflight", "audit", "machine_identity"}
+# What a role's task may be: the site runs the roles once without their hosts (docs/site.md).
+SURVEYED = {
+    f"art32.server.{name}"
+    for name in (
+        *("transaction", "accounts", "postgresql_access", "certificate", "release", "machine_identity", "once"),
+        *("preflight", "login"),
+    )
+}
+HOSTLESS = {f"ansible.builtin.{name}" for name in ("import_tasks", "include_tasks", "set_fact")}
+# A module that another one's scenario takes along.
+SCENARIO_OF = {"once": "survey"}
 MODULES = sorted(
     path.stem
     for path in (ROOT / "plugins" / "modules").glob("*.py")
@@ -61,9 +72,24 @@ def test_a_role_does_not_include_another(role: str) -> None:
     assert "import_role" not in tasks
 
 
+def actions(tasks: list[dict[str, Any]]) -> set[str]:
+    """The actions of some tasks, those inside blocks too."""
+    found: set[str] = set()
+    for task in tasks:
+        inner = [task[part] for part in ("block", "rescue", "always") if part in task]
+        found |= {key for key in task if "." in key}.union(*(actions(block) for block in inner))
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_survey_can_note_every_task(role: str) -> None:
+    files = (ROOT / "roles" / role / "tasks").rglob("*.yml")
+    assert set().union(*(actions(load(path)) for path in files)) <= SURVEYED | HOSTLESS
+
+
 @pytest.mark.parametrize("name", ROLES + MODULES)
 def test_every_role_and_module_has_a_scenario(name: str) -> None:
-    assert name in SCENARIOS
+    assert SCENARIO_OF.get(name, name) in SCENARIOS
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
