@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.art32.server.plugins.module_utils.access import AGENT
 from ansible_collections.art32.server.plugins.module_utils.declaration.documents import plain
 from ansible_collections.art32.server.plugins.module_utils.declaration.environment import (
     Host,
@@ -18,7 +19,22 @@ from ansible_collections.art32.server.plugins.module_utils.declaration.environme
 )
 from ansible_collections.art32.server.plugins.module_utils.declaration.network import managed_hosts
 from ansible_collections.art32.server.plugins.module_utils.declaration.problems import Problem
+from ansible_collections.art32.server.plugins.module_utils.declaration.regions import check_regions
+from ansible_collections.art32.server.plugins.module_utils.declaration.services import check_services
+from ansible_collections.art32.server.plugins.module_utils.declaration.site import (
+    check_members,
+    check_names,
+    check_own_addresses,
+    check_shared,
+    texts_of,
+)
 from ansible_collections.art32.server.plugins.module_utils.declaration.specs import Spec
+from ansible_collections.art32.server.plugins.plugin_utils.neighbours import (
+    authority_of,
+    names_of,
+    neighbours,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +66,8 @@ class ActionModule(ActionBase):
         groups = {name: list(members) for name, members in self._vars["groups"].items()}
         managed = [host for host in self._vars["ansible_play_hosts_all"] if host in managed_hosts(groups)]
         lines = in_lines({host: self._problems(host, groups, specs, whole=whole) for host in managed})
+        if whole:
+            lines += map(str, self._contradictions(groups))
         if lines:
             count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
             raise AnsibleActionFail("\n".join([f"{count} in the environment; nothing was changed:", *lines]))
@@ -76,6 +94,39 @@ class ActionModule(ActionBase):
         problems = check_host(Host(name=host, values=values, names=names), specs, groups, complete=whole)
         problems = [problem for problem in problems if problem.variable not in unread]
         return hide([*problems, *missing], self._secrets(names, read))
+
+    def _contradictions(self, groups: Mapping[str, list[str]]) -> list[Problem]:
+        """What the hosts say of one another, and what other environments beside this one have too."""
+        addresses = {host: self._addresses(host) for host in groups["all"]}
+        problems = [*check_members(groups), *check_own_addresses(addresses, groups)]
+        problems += check_regions(self._own("art32_regions_allowed"))
+        services = self._own("services")
+        if services is not None and not check_services(services):
+            web = [address for host in groups.get("web", ()) for address in addresses[host]]
+            problems += check_names(services, web, resolve(names_of(services)))
+        own = {name: self._own(name) for name in self._vars if name.startswith("vault_")}
+        secrets = {path: text for name, value in own.items() for path, text in texts_of(name, value).items()}
+        inventory = self._own("inventory_dir")
+        others = neighbours(Path(inventory)) if inventory else {}
+        problems += check_shared(secrets, {name: other.secrets for name, other in others.items()})
+        if not str(self._own("access_ca")).startswith(AGENT):
+            authority = {"access_ca_public": authority_of(str(self._own("access_ca_public")))}
+            problems += check_shared(
+                authority, {name: other.authority for name, other in others.items()}, "an authority"
+            )
+        return problems
+
+    def _own(self, name: str) -> Any:  # noqa: ANN401 - any value
+        """A variable's value; None when it has none. What is wrong with it is told elsewhere."""
+        try:
+            return plain(self._templar.template(self._vars[name])) if name in self._vars else None
+        except AnsibleError:
+            return None
+
+    def _addresses(self, host: str) -> list[str]:
+        values = self._vars["hostvars"][host]
+        declared = values.get("network_addresses")
+        return [str(address) for address in declared] if isinstance(declared, list) else []
 
     def _reader(self, host: str) -> tuple[Mapping[str, Any], Callable[[str], Any]]:
         """A host's variables as they were written, and how to get the value of one.

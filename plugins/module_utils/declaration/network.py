@@ -27,6 +27,9 @@ ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 VANTAGE_GROUPS = ("vantage_management", "vantage_visitor")
 PARTS = ("all", "database", "web", "app", "backup_repository")
 LAST_PORT = 65535
+# A network with fewer bits than this is no place where people sit, but a part of the world.
+FEWEST_BITS = {4: 8, 6: 16}
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
 
 A_NETWORK = "an address or a network like 198.51.100.5/32 or fd32:32::/64"
 A_SOURCE = "anywhere, management, group:NAME or a list of networks"
@@ -124,8 +127,9 @@ def check_networks(variable: str, value: Any) -> list[Problem]:  # noqa: ANN401 
         network = parse_network(item)
         if network is None:
             problems.append(Problem(variable=f"{variable}[{index}]", value=item, allowed=_network_allowed(item)))
-        elif network.prefixlen == 0:
-            allowed = "a network smaller than the whole world (write anywhere in network_exposure when it is meant)"
+        elif is_wide(network):
+            narrow = f"a network of /{FEWEST_BITS[network.version]} or narrower"
+            allowed = f"{narrow} (write anywhere in network_exposure when it is meant)"
             problems.append(Problem(variable=f"{variable}[{index}]", value=item, allowed=allowed))
     return problems
 
@@ -151,6 +155,12 @@ def parse_network(value: Any) -> Network | None:  # noqa: ANN401 - what the oper
         return ip_network(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def is_wide(network: Network) -> bool:
+    """Whether a network is the world or a good part of it; private addresses are not."""
+    private = isinstance(network, IPv6Network) and network.subnet_of(UNIQUE_LOCAL)
+    return network.prefixlen < FEWEST_BITS[network.version] and not private
 
 
 def in_order(networks: Iterable[Network]) -> list[Network]:

@@ -124,7 +124,7 @@ A_LIST = "a list of at least one network: an address or a network like 198.51.10
         (
             ["::/0"],
             (
-                "network_management[0]: ::/0 is not allowed; a network smaller than the whole world"
+                "network_management[0]: ::/0 is not allowed; a network of /16 or narrower"
                 " (write anywhere in network_exposure when it is meant)"
             ),
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "inventories" / "example"
@@ -138,3 +140,84 @@ def test_what_is_missing_is_told_with_the_hosts_that_lack_it(tmp_path: Path) -> 
     assert "art32_region: missing; a text" in said
     assert [line for line in said if line.startswith("network_addresses of host server: ") and "[server]" in line]
     assert not [line for line in said if "probe" in line]
+
+
+def environment(path: Path, secret: str, hosts: dict[str, Any] | None = None) -> Path:
+    """The example in a directory of its own, with this secret in its vault."""
+    shutil.copytree(EXAMPLE, path)
+    (path / "group_vars/all/vault.yml").write_text(
+        yaml.safe_dump(
+            {
+                "vault_backup_cipher_pass": secret,
+                "vault_platform_secret_key": f"key-of-{path.name}",
+                "vault_database_passwords": {"jane": f"password-of-{path.name}"},
+            },
+        ),
+        encoding="utf-8",
+    )
+    if hosts is not None:
+        text = yaml.safe_load((path / "hosts.yml").read_text(encoding="utf-8"))
+        text["all"]["hosts"] |= hosts
+        (path / "hosts.yml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    return path
+
+
+def test_contradictions_of_hosts_are_refused(tmp_path: Path) -> None:
+    hosts = {
+        "backup": {"network_addresses": ["203.0.113.10"]},
+        "stray": {"network_addresses": ["203.0.113.12"]},
+    }
+    inventory = environment(tmp_path / "production", "a-secret-of-its-own", hosts)
+    variables = {
+        "art32_regions_allowed": ["eu-central-1", "us-east-1"],
+        "services": [SERVICE | {"domain": "192.0.2.77"}],
+    }
+    code, said = check(tmp_path, variables, inventory=inventory)
+    assert code == 2
+    assert "4 problems in the environment; nothing was changed:" in " ".join(said)
+    assert (
+        "groups of host stray: [] is not allowed; a host of database, web, app, backup_repository,"
+        " vantage_management or vantage_visitor"
+    ) in said
+    assert (
+        "network_addresses of host backup: 203.0.113.10 is not allowed;"
+        " an address of its own; the database's host server has this one"
+    ) in said
+    assert [
+        line for line in said if line.startswith("art32_regions_allowed[1]: us-east-1 is not allowed; a region inside")
+    ]
+    assert (
+        "services[0].domain: 192.0.2.77 is not allowed;"
+        " a name of a web host (2001:db8::10, 203.0.113.10); it leads to 192.0.2.77"
+    ) in said
+
+
+def test_a_secret_of_another_environment_is_refused(tmp_path: Path) -> None:
+    environment(tmp_path / "staging", SECRET)
+    inventory = environment(tmp_path / "production", SECRET)
+    for path in (tmp_path / "staging", inventory):
+        (path / ".vault-password").write_text(f"password of {path.name}\n", encoding="utf-8")
+        vault = VaultLib([("default", VaultSecret(f"password of {path.name}".encode()))])
+        file = path / "group_vars/all/vault.yml"
+        file.write_bytes(vault.encrypt(file.read_text(encoding="utf-8")))
+    code, said = check(tmp_path, {}, inventory=inventory)
+    assert code == 2
+    assert (
+        "vault_backup_cipher_pass: the value (hidden) is not allowed;"
+        " a secret of this environment alone; staging has the same"
+    ) in said
+    assert not [line for line in said if SECRET in line]
+
+
+def test_an_authority_of_another_environment_is_refused(tmp_path: Path) -> None:
+    inventory = environment(tmp_path / "production", "a-secret-of-its-own")
+    other = environment(tmp_path / "staging", "another-secret")
+    line = yaml.safe_load((inventory / "group_vars/all/access.yml").read_text(encoding="utf-8"))["access_ca_public"]
+    (other / ".ssh").mkdir()
+    (other / ".ssh/user_ca.pub").write_text(f"{line} under another name\n", encoding="utf-8")
+    code, said = check(tmp_path, {}, inventory=inventory)
+    assert code == 2
+    assert (
+        f"access_ca_public: {' '.join(line.split()[:2])} is not allowed;"
+        " an authority of this environment alone; staging has the same"
+    ) in said
