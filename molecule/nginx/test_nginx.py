@@ -76,6 +76,96 @@ def test_a_service_that_does_not_answer_has_a_page(visitor: Machine, address: st
     assert "Back in a moment" in answer.body
 
 
+def test_a_further_name_leads_to_the_domain(visitor: Machine, address: str) -> None:
+    for scheme in ("http", "https"):
+        answer = ask(visitor, f"{scheme}://www.{NAME}/page?x=1", address, "--insecure")
+        assert (answer.status, answer.headers["location"]) == (301, [f"https://{NAME}/page?x=1"])
+    assert answer.headers["strict-transport-security"] == [HSTS]
+    said = handshake(visitor, f"www.{NAME}", address)
+    assert "BEGIN CERTIFICATE" in said
+
+
+def test_static_files_are_served_and_nothing_beside_them(server: Machine, visitor: Machine) -> None:
+    address = server.addresses[0]
+    answer = get(visitor, "/files/style.css", address)
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, "body {}", ["text/css"])
+    assert answer.headers["strict-transport-security"] == [HSTS]
+    assert get(visitor, "/files/leak", address).status == 403
+
+
+def test_what_a_service_says_of_its_pages_stands(server: Machine, visitor: Machine) -> None:
+    told = {"x-content-type-options", "referrer-policy", "x-frame-options"}
+    theirs = get(visitor, "/own", server.addresses[0]).headers
+    assert {name: theirs[name] for name in told & theirs.keys()} == {
+        "x-content-type-options": ["nosniff"],
+        "referrer-policy": ["no-referrer"],
+    }
+    ours = get(visitor, "/status/404", server.addresses[0]).headers
+    assert {name: ours[name] for name in told & ours.keys()} == {
+        "x-content-type-options": ["nosniff"],
+        "referrer-policy": ["strict-origin-when-cross-origin"],
+        "x-frame-options": ["SAMEORIGIN"],
+    }
+
+
+def test_one_address_logs_in_only_so_often(server: Machine, visitor: Machine) -> None:
+    url, address = f"https://{NAME}/status/200", server.addresses[0]
+    answers = [ask(visitor, url, address, "--insecure", "-d", "x=1") for _ in range(8)]
+    assert [answer.status for answer in answers[:3]] == [200] * 3
+    assert answers[-1].status == 429
+    assert answers[-1].headers["retry-after"] == ["60"]
+    assert "Too many requests" in answers[-1].body
+    # Reading the page is not trying, and other pages are not this one; the other family is another address.
+    assert ask(visitor, url, address, "--insecure").status == 200
+    assert ask(visitor, f"https://{NAME}/status/201", address, "--insecure", "-d", "x=1").status == 201
+    assert ask(visitor, url, server.addresses[1], "--insecure", "-d", "x=1").status == 200
+
+
+def test_one_address_has_only_so_many_answers_at_a_time(server: Machine, visitor: Machine) -> None:
+    def at_once(number: int) -> list[str]:
+        url = f"https://{NAME}/slow/1?[1-{number}]"
+        connect = f"{NAME}::{server.addresses[0]}:"
+        command = f"curl -skZ --parallel-immediate --parallel-max {number} --connect-to {connect} -o /dev/null"
+        return str(visitor.check_output(f"{command} -w '%{{http_code}}\\n' '{url}'")).split()
+
+    assert set(at_once(15)) == {"200"}
+    assert set(at_once(40)) == {"200", "429"}
+
+
+def test_a_service_in_maintenance_says_so(server: Machine, visitor: Machine) -> None:
+    address = server.addresses[0]
+    server.check_output("art32-maintenance on platform")
+    try:
+        answer = get(visitor, "/status/200", address)
+        assert (answer.status, answer.headers["retry-after"]) == (503, ["300"])
+        assert answer.headers["strict-transport-security"] == [HSTS]
+        assert "Nothing is lost" in answer.body
+        assert server.check_output("art32-maintenance") == "platform"
+        assert get(visitor, "/status/200", address, name="second.example.test").status == 200
+    finally:
+        server.check_output("art32-maintenance off platform")
+    assert get(visitor, "/status/200", address).status == 200
+    assert get(visitor, "/status/503", address).body == "status 503\n"
+    assert server.run("art32-maintenance on nothing").rc == 2
+
+
+@pytest.mark.parametrize(("name", "status"), [("second.example.test", "101"), (NAME, "426")])
+def test_a_connection_may_become_a_websocket_where_a_service_can(
+    server: Machine, visitor: Machine, name: str, status: str
+) -> None:
+    words = f"GET /echo HTTP/1.1\\r\\nHost: {name}\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n"
+    client = f"openssl s_client -quiet -connect {server.addresses[0]}:443 -servername {name} 2>/dev/null"
+    said = visitor.run(f"(printf '{words}'; sleep 1; printf 'a line\\n'; sleep 1) | timeout 10 {client}").stdout
+    assert said.startswith(f"HTTP/1.1 {status}"), said
+    assert ("a line" in said) is (status == "101")
+
+
+def test_nginx_is_shut_in(server: Machine) -> None:
+    said = server.check_output("systemd-analyze security nginx.service --no-pager")
+    (exposure,) = re.findall(r"Overall exposure level for nginx.service: ([0-9.]+)", said)
+    assert float(exposure) <= 3.0, said
+
+
 def test_unknown_names_get_neither_certificate_nor_content(visitor: Machine, address: str) -> None:
     assert "BEGIN CERTIFICATE" in handshake(visitor, NAME, address)
     refused = handshake(visitor, "unknown.example.test", address)

@@ -21,7 +21,10 @@ RESERVED = frozenset({"root", "postgres", "admin", "backup", "www-data", "templa
 DEFAULTS: Mapping[str, Any] = {
     "health": "/healthz",
     "database": "",
+    "aliases": [],
     "admin_paths": [],
+    "login_paths": [],
+    "static": [],
     "conformance": [],
     "manage": "",
     "migrate": [],
@@ -106,11 +109,40 @@ def _check_unique(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
                 shared = f"socket {socket_of(entry)}" if key == "name" else key
                 allowed = f"services[{first}] has this {shared}; every service has its own"
                 problems.append(Problem(variable=f"services[{index}].{key}", value=entry[key], allowed=allowed))
+    return problems + _check_names(services)
+
+
+def _check_names(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """An alias is the name of nothing else."""
+    taken = {str(entry["domain"]): index for index, entry in enumerate(services)}
+    problems = []
+    for index, entry in enumerate(services):
+        for number, alias in enumerate(entry.get("aliases", [])):
+            first = taken.setdefault(alias, index)
+            if first != index or alias == entry["domain"]:
+                allowed = f"services[{first}] has this name; every name leads to one service"
+                problems.append(Problem(variable=f"services[{index}].aliases[{number}]", value=alias, allowed=allowed))
     return problems
 
 
 def _is_name(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
     return matches(r"[a-z][a-z0-9-]{0,22}")(value) and value not in RESERVED
+
+
+def _is_paths(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return isinstance(value, list) and all(_is_path(path) for path in value)
+
+
+def _is_static(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    """Without the slash at both ends, a path could lead out of its directory."""
+    keys = {"path": matches(r"/([\w.-]+/)+"), "directory": matches(r"/([\w.-]+/)+")}
+    optional = {"expires": matches(r"[1-9][0-9]*[smhd]|max|off")}
+    return isinstance(value, list) and all(
+        isinstance(entry, Mapping)
+        and keys.keys() <= entry.keys() <= {**keys, **optional}.keys()
+        and all({**keys, **optional}[key](text) for key, text in entry.items())
+        for entry in value
+    )
 
 
 def _is_command(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
@@ -166,9 +198,15 @@ SERVICE_FIELDS: Mapping[str, Field] = {
         allowed="lower-case letters, digits, dashes and underscores, at most 31",
         test=lambda value: _is_identifier(value) and value not in RESERVED,
     ),
-    "admin_paths": Field(
-        allowed="a list of paths like /admin/",
-        test=lambda value: isinstance(value, list) and all(_is_path(path) for path in value),
+    "aliases": Field(
+        allowed="a list of further host names that lead to the domain",
+        test=lambda value: isinstance(value, list) and all(_is_domain(name) for name in value),
+    ),
+    "admin_paths": Field(allowed="a list of paths like /admin/", test=_is_paths),
+    "login_paths": Field(allowed="a list of paths like /login/", test=_is_paths),
+    "static": Field(
+        allowed="a list of {path: /static/, directory: /srv/site/}, both ending in /, optionally with expires like 1h",
+        test=_is_static,
     ),
     "conformance": Field(allowed=A_COMMAND, test=_is_command),
     "manage": Field(allowed="a command's name", test=lambda value: isinstance(value, str)),

@@ -46,6 +46,10 @@ def test_an_unknown_service_is_refused_with_the_nearest() -> None:
         service([PLATFORM], "platfrom")
 
 
+TAKEN = "services[0] has this name; every name leads to one service"
+A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /, optionally with expires like 1h"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -63,6 +67,18 @@ def test_an_unknown_service_is_refused_with_the_nearest() -> None:
         (
             {"secrets": {"KEY": ["not-to-be-shown"]}},
             "services[0].secrets: the value (hidden) is not allowed; a mapping of names to texts",
+        ),
+        (
+            {"aliases": ["www.example.test", PLATFORM["domain"]]},
+            f"services[0].aliases[1]: {PLATFORM['domain']} is not allowed; {TAKEN}",
+        ),
+        (
+            {"static": [{"path": "/static", "directory": "/srv/site/"}]},
+            f'services[0].static: [{{"path": "/static", "directory": "/srv/site/"}}] is not allowed; {A_STATIC}',
+        ),
+        (
+            {"login_paths": ["login"]},
+            'services[0].login_paths: ["login"] is not allowed; a list of paths like /login/',
         ),
         ({"healt": "/"}, "services[0].healt: unknown; did you mean health?"),
     ],
