@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.test.client import ClientHandler
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from art32_platform.accounts.models import Account
+from art32_platform.accounts.sessions import SessionStore, begin
 from art32_platform.customers.models import Contact, Membership, Organisation, Role
 
 from .cluster import SUPERUSER, running_cluster
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct horse battery staple"
 PROXY = {"REMOTE_ADDR": "", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_HOST": "platform.example.test"}
+TODAY = datetime.now(tz=UTC).date()
 ADDRESS = "198.51.100.7"
 HANDLER = ClientHandler(enforce_csrf_checks=False)  # one for all: it reads the static files when it is made
 
@@ -71,15 +75,27 @@ def world(db: None) -> World:
     for name, account in people.items():
         role = next((role for role in Role if name.endswith(role.label)), None)
         if role:
-            Membership.objects.create(account=account, organisation=own, role=role)
+            until = TODAY + timedelta(days=7) if account.is_staff else None
+            Membership.objects.create(account=account, organisation=own, role=role, until=until)
+        if account.needs_second_factor:
+            TOTPDevice.objects.create(user=account, name="Authenticator")
     Membership.objects.create(account=people["outsider"], organisation=foreign, role=Role.MANAGER)
-    return World(
+    world = World(
         own=own,
         foreign=foreign,
         own_contact=Contact.objects.create(organisation=own, name="Olga Own"),
         foreign_contact=Contact.objects.create(organisation=foreign, name="Fabrice Foreign"),
         people=people,
     )
+    as_if_committed()
+    return world
+
+
+def as_if_committed() -> None:
+    """Let happen what the end of a transaction lets happen: foreign keys are checked, the log gets its links."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 @pytest.fixture
@@ -101,7 +117,10 @@ def _session_of(account: Account) -> str:
     """What a login would leave, without its rows in the log."""
     session = SessionStore()
     session[SESSION_KEY] = str(account.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[BACKEND_SESSION_KEY] = "art32_platform.accounts.backend.Backend"
     session[HASH_SESSION_KEY] = account.get_session_auth_hash()
+    begin(session, origin=ADDRESS, agent="A browser")
+    if account.needs_second_factor:
+        session[DEVICE_ID_SESSION_KEY] = TOTPDevice.objects.get(user=account).persistent_id
     session.save()
     return str(session.session_key)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest import MonkeyPatch  # noqa: PT013 - a type
 
 # Tables whose changes are no activity: sessions, counters of the throttle, Django's own registers, the log itself.
-NOT_RECORDED = {"activity", "session", "contenttype", "permission", "group", "logentry"}
+NOT_RECORDED = {"activity", "chained", "session", "contenttype", "permission", "group", "logentry"}
 LOGIN_ROLE = "platform_login"
 
 

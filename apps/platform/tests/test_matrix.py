@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,12 @@ from django.db import transaction
 from django.urls import reverse
 
 from art32_platform.access.urls import pages
+from art32_platform.accounts.models import Account, Link
 from art32_platform.activity.models import Activity
 from art32_platform.customers.models import Contact, Membership
 from art32_platform.helpdesk.models import HelpRequest
 
-from .conftest import PASSWORD, World
+from .conftest import PASSWORD, TODAY, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,12 +78,14 @@ def test_answer_is_as_the_policy_says(world: World, browser: Callable[..., Clien
     for person in PEOPLE:
         client = browser(world.people.get(person))
         with _undone():
-            before = _rows()
             path = reverse(name, args=_arguments(name, records))
+            before = _rows()
             response = client.get(path) if row.method == "GET" else client.post(path, _data(name, world, records))
             answer = _word(response)
             written = _rows() - before
             assert not (answer != "ok" and written.intersection(CHANGES)), "refused, and yet something changed"
+            if row.method == "GET" and answer == "ok" and _shows_records(name):
+                assert written & {"view", "export"}, "seen, and no row says so"
             if person != "anonymous":
                 assert (answer in {"no", "hidden"}) == ("refused" in written) or name == "admin:app_list"
         seen.append(answer)
@@ -137,7 +142,7 @@ def test_bulk_removal_spares_foreign_records(world: World, browser: Callable[...
 def test_bulk_removal_needs_the_role_for_every_record(world: World, browser: Callable[..., Client]) -> None:
     """Manager of the one, viewer of the other: seeing both is not removing both."""
     account = world.people["staff-manager"]
-    Membership.objects.create(account=account, organisation=world.foreign, role=10)
+    Membership.objects.create(account=account, organisation=world.foreign, role=10, until=TODAY)
     both = [world.own_contact.pk, world.foreign_contact.pk]
     data = {"action": "delete_selected", "_selected_action": both, "post": "yes"}
     assert browser(account).post("/admin/customers/contact/", data).status_code == 403
@@ -185,7 +190,7 @@ def _records(world: World, whose: str) -> dict[str, Model]:
     return {
         "organisation": organisation,
         "contact": contact,
-        "membership": Membership.objects.get(account=world.people["viewer"]),
+        "membership": Membership.objects.get(account=world.people["viewer" if whose == "own" else "outsider"]),
         "account": world.people["viewer"],
         "auth_user": world.people["viewer"],
         "activity": Activity.objects.filter(entity=organisation.pk).latest("id"),
@@ -196,6 +201,12 @@ def _records(world: World, whose: str) -> dict[str, Model]:
 def _arguments(name: str, records: dict[str, Model]) -> list[object]:
     if name == "help-sent":
         return ["ABCD2345"]
+    if name == "link":
+        digest = hashlib.sha256(b"token").hexdigest()
+        account = Account.objects.get(email="viewer@example.test")
+        tomorrow = datetime.now(tz=UTC) + timedelta(days=1)
+        Link.objects.create(account=account, purpose="reset", digest=digest, expires_at=tomorrow)
+        return ["token"]
     if name == "admin:app_list":
         return ["customers"]
     page = next(page for page in pages() if page.name == name)
@@ -212,6 +223,11 @@ def _data(name: str, world: World, records: dict[str, Model]) -> dict[str, objec
         "help": {"email": "x@example.test", "message": "How?", "page": "/"},
         "password": {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD},
         "organisation-edit": {"name": "Renamed"},
+        "organisation-invite": {"email": "new@example.test", "role": 10},
+        "person-edit": {"role": 20},
+        "training-add": {"topic": "Instructions", "trained_on": TODAY},
+        "reset": {"email": "viewer@example.test"},
+        "security": {"session": "others"},
         "contact-add": {"name": "New"},
         "contact-edit": {"name": "Changed"},
         "admin:customers_organisation_add": {"name": "New"},
@@ -222,6 +238,7 @@ def _data(name: str, world: World, records: dict[str, Model]) -> dict[str, objec
             "account": world.people["staff"].pk,
             "organisation": organisation.pk,
             "role": 10,
+            "until": TODAY,
         },
         "admin:customers_membership_change": {
             "account": world.people["viewer"].pk,
@@ -252,8 +269,13 @@ def _word(response: HttpResponse) -> str:
     where = response.headers.get("Location", "")
     if response.status_code == 302:
         return "login" if where.startswith("/login/?next=") else "ok"
-    words = {200: "ok", 403: "no", 404: "hidden", 405: "-"}
+    words = {200: "ok", 403: "no", 404: "hidden", 405: "-", 410: "gone"}
     return words.get(response.status_code, str(response.status_code))
+
+
+def _shows_records(name: str) -> bool:
+    policy = next(page.policy for page in pages() if page.name == name)
+    return policy.record is not None or ".view_" in policy.methods.get("GET", "")
 
 
 def _rows() -> _Counted:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-__all__ = ["host_and_port", "login_role", "require_for_serving", "secret_key"]
+__all__ = ["choice", "host_and_port", "login_role", "number", "require_for_serving", "secret_key"]
 
 SECRET_KEY = "DJANGO_SECRET_KEY"  # noqa: S105 - the name of a secret, not a secret
 SECRET_KEY_LENGTH = 50
@@ -27,6 +27,28 @@ def secret_key() -> str:
 def login_role() -> str:
     """The database role that the running platform logs in as."""
     return os.environ.get("PLATFORM_LOGIN_ROLE") or os.environ.get("PGDATABASE") or ""
+
+
+def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """The variable's value, one of those allowed; the first is the default.
+
+    Raises ImproperlyConfigured for another.
+    """
+    value = os.environ.get(name) or allowed[0]
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}; allowed: {', '.join(allowed)}.")
+    return value
+
+
+def number(name: str, *, default: int, most: int) -> int:
+    """The variable's value, a whole number from 1.
+
+    Raises ImproperlyConfigured for another.
+    """
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ImproperlyConfigured(f"{name} is {text!r}; allowed: 1 to {most}.")
+    return int(text)
 
 
 def host_and_port(value: str, *, name: str, port: int) -> tuple[str, int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
-from art32_platform.environment import host_and_port, secret_key
+from art32_platform.environment import choice, host_and_port, number, secret_key
 
 PACKAGE = Path(__file__).parent
 
@@ -35,7 +36,7 @@ LOGGING = {
 
 INSTALLED_APPS = [
     "art32_platform.apps.PlatformConfig",
-    "art32_platform.accounts",
+    "art32_platform.accounts.apps.AccountsConfig",
     "art32_platform.customers",
     "art32_platform.activity.apps.ActivityConfig",
     "art32_platform.helpdesk",
@@ -46,6 +47,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -55,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "art32_platform.accounts.sessions.limits",
     "art32_platform.headers.account_header",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -88,7 +92,7 @@ DATABASES = {
         "OPTIONS": {"application_name": "platform", "connect_timeout": 5},
     },
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "art32_platform.accounts.sessions"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Files of the pages: served from the installed package, so nothing is collected and nothing is written.
@@ -100,13 +104,23 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # People
 AUTH_USER_MODEL = "accounts.Account"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "art32_platform.accounts.backend.Backend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]  # cost 12, no limit of 72 bytes
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "art32_platform.accounts.passwords.GuessablePasswordValidator"},
+    {"NAME": "art32_platform.accounts.passwords.BreachedPasswordValidator"},
 ]
+PLATFORM_BREACHED_PASSWORDS = os.environ.get("PLATFORM_BREACHED_PASSWORDS", "")
+# Who has to have a second factor; everybody may.
+PLATFORM_SECOND_FACTOR = choice("PLATFORM_SECOND_FACTOR", ("administrators", "staff", "everybody"))
+# The provider's staff see a customer's data for so many days at most; then access is given anew, or not.
+PLATFORM_STAFF_ACCESS_DAYS = number("PLATFORM_STAFF_ACCESS_DAYS", default=30, most=90)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -126,6 +140,9 @@ AXES_DISABLE_ACCESS_LOG = True  # the activity log has it
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
+PLATFORM_FAILURES_OF_AN_ADDRESS = 30  # in a quarter of an hour, for all accounts together
+PLATFORM_GUESSERS_OF_AN_ACCOUNT = 20  # addresses in an hour; from then on only known addresses get in
+
 # The browser
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
@@ -139,7 +156,9 @@ SESSION_COOKIE_NAME = "__Host-session"
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+PLATFORM_IDLE_LIMIT = timedelta(minutes=number("PLATFORM_IDLE_MINUTES", default=30, most=120))
+PLATFORM_SESSION_LIMIT = timedelta(hours=number("PLATFORM_SESSION_HOURS", default=12, most=24))
+SESSION_COOKIE_AGE = int(PLATFORM_SESSION_LIMIT.total_seconds())
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_NAME = "__Host-csrf"
 CSRF_COOKIE_SECURE = True

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from art32_platform.access.policies import ACCOUNT, ANYONE, STAFF, Policy, policy_of
 from art32_platform.access.rules import may
 from art32_platform.activity.attribution import acting_as
-from art32_platform.activity.recording import record_refusal
+from art32_platform.activity.recording import record_refusal, record_view
 from art32_platform.client import address
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ __all__ = ["Gate", "record_of"]
 
 M = TypeVar("M", bound="Model")
 HARMLESS = {"GET", "HEAD"}
+SHOWN = 200
 
 
 class Gate:
-    """Checks each request against its URL's policy, and attributes what it changes.
+    """Checks each request against its URL's policy, attributes what it changes, and writes down what it shows.
 
     Who may not see a record is told that it does not exist, who may see it but not do this is refused; both leave a
     row in the log. Views take the record from record_of: there is none that was not checked.
@@ -41,7 +42,12 @@ class Gate:
         """Let the request through; whatever was attributed to it ends with it."""
         with ExitStack() as ends:
             request.gate_ends = ends  # type: ignore[attr-defined] # for process_view, which knows the policy
-            return self.get_response(request)
+            response = self.get_response(request)
+        need, record = getattr(request, "gate_view", ""), getattr(request, "gate_record", None)
+        shows = record is not None or ".view_" in need
+        if need and shows and response.status_code == SHOWN and not hasattr(request, "is_recorded"):
+            record_view(request, record, needs=need)
+        return response
 
     def process_view(
         self,
@@ -61,9 +67,11 @@ class Gate:
         if need != ANYONE and not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path() if request.method in HARMLESS else "/")
         _check(request, policy, need, parts)
-        if request.method not in HARMLESS:
+        if request.method in HARMLESS:
+            request.gate_view = need if need not in {ANYONE, ACCOUNT, STAFF} else ""  # type: ignore[attr-defined] # a note of ours
+        else:
             who = request.user.email if request.user.is_authenticated else ""
-            request.gate_ends.enter_context(acting_as(who, address(request)))  # type: ignore[attr-defined] # the stack set above
+            request.gate_ends.enter_context(acting_as(who, address(request)))  # type: ignore[attr-defined] # set above
         return None
 
 

@@ -58,7 +58,7 @@ class Policy:
             return None
         label, part = self.record
         model = apps.get_model(label)
-        key = parts[part] if isinstance(parts[part], UUID) else unquote(parts[part])
+        key = parts[part] if isinstance(parts[part], UUID) else unquote(str(parts[part]))
         try:
             record: Model = model._base_manager.get(pk=key)  # noqa: SLF001 - unfiltered, by Django's documented interface
         except (ValidationError, ValueError) as error:
@@ -82,23 +82,36 @@ def _page(get: str | None, post: str | None = None, record: tuple[str, str] | No
 
 _ORGANISATION = ("customers.Organisation", "organisation")
 _CONTACT = ("customers.Contact", "contact")
+_MEMBERSHIP = ("customers.Membership", "membership")
 
 POLICIES: Mapping[str, Policy] = {
     "healthz": _page(ANYONE),
     "login": _page(ANYONE, ANYONE),
+    "login-code": _page(ANYONE, ANYONE),  # by whoever has just typed the right password
     "logout": _page(None, ACCOUNT),
+    "reset": _page(ANYONE, ANYONE),
+    "link": _page(ANYONE),  # by whoever has a token that was mailed
+    "link-password": _page(ANYONE, ANYONE),
     "help": _page(ANYONE, ANYONE),
     "help-sent": _page(ANYONE),
     "privacy": _page(ANYONE),
     "home": _page(ACCOUNT),
     "password": _page(ACCOUNT, ACCOUNT),
+    "security": _page(ACCOUNT, ACCOUNT),
+    "second-factor": _page(ACCOUNT, ACCOUNT),
     "organisation": _page("customers.view_contact", record=_ORGANISATION),
     "organisation-edit": _page("customers.change_organisation", "customers.change_organisation", _ORGANISATION),
     "organisation-activity": _page("activity.view_activity", record=_ORGANISATION),
+    "organisation-export": _page("customers.export_contact", record=_ORGANISATION),
+    "organisation-people": _page("customers.manage_people", record=_ORGANISATION),
+    "organisation-invite": _page("customers.manage_people", "customers.manage_people", _ORGANISATION),
+    "person-edit": _page("customers.manage_people", "customers.manage_people", _MEMBERSHIP),
+    "person-remove": _page("customers.manage_people", "customers.manage_people", _MEMBERSHIP),
     "contact-add": _page("customers.add_contact", "customers.add_contact", _ORGANISATION),
     "contact": _page("customers.view_contact", record=_CONTACT),
     "contact-edit": _page("customers.change_contact", "customers.change_contact", _CONTACT),
     "contact-remove": _page("customers.delete_contact", "customers.delete_contact", _CONTACT),
+    "training-add": _page("customers.add_training", "customers.add_training", _CONTACT),
     "admin:index": Policy(methods={"GET": STAFF}, staff=True),
     "admin:app_list": Policy(methods={"GET": STAFF}, staff=True),
     "admin:jsi18n": Policy(methods={"GET": STAFF}, staff=True),

@@ -48,6 +48,9 @@ RULES: Mapping[str, Rule] = {
     "customers.add_contact": Rule(role=EDITOR),
     "customers.change_contact": Rule(role=EDITOR),
     "customers.delete_contact": Rule(role=MANAGER),
+    "customers.export_contact": Rule(role=MANAGER),
+    "customers.add_training": Rule(role=MANAGER),
+    "customers.manage_people": Rule(role=MANAGER, administrator=True),
     "customers.view_membership": ADMINISTRATOR,
     "customers.add_membership": ADMINISTRATOR,
     "customers.change_membership": ADMINISTRATOR,
@@ -66,6 +69,7 @@ ENTITY: Mapping[str, str] = {
     "customers.organisation": "pk",
     "customers.membership": "organisation_id",
     "customers.contact": "organisation_id",
+    "customers.training": "organisation_id",
     "activity.activity": "entity",
 }
 
@@ -73,7 +77,7 @@ ENTITY: Mapping[str, str] = {
 def may(account: Account | AnonymousUser, permission: str, record: Model | None = None) -> bool:
     """Whether an account has a permission on a record; without a record, on any at all."""
     rule = RULES.get(permission)
-    if rule is None or not account.is_authenticated or not account.is_active:
+    if rule is None or not account.is_authenticated or not account.may_log_in:
         return False
     if _by_position(account, rule):
         return True
@@ -89,7 +93,7 @@ def may(account: Account | AnonymousUser, permission: str, record: Model | None 
 def allowed(account: Account | AnonymousUser, permission: str, records: QuerySet[M]) -> QuerySet[M]:
     """Those of the records on which an account has a permission."""
     rule = RULES.get(permission)
-    if rule is None or not account.is_authenticated or not account.is_active:
+    if rule is None or not account.is_authenticated or not account.may_log_in:
         return records.none()
     if _by_position(account, rule):
         return records

@@ -23,7 +23,7 @@ class AccountAdmin(EntityAdmin, UserAdmin):
     readonly_fields = ("last_login", "created_at")
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_administrator")}),
+        ("Access", {"fields": ("is_active", "until", "is_staff", "is_administrator")}),
         ("Times (UTC)", {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)

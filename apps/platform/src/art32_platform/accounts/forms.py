@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-__all__ = ["AccountCreationForm", "LoginForm", "typed_email"]
+__all__ = ["AccountCreationForm", "CodeForm", "LoginForm", "PasswordForm", "ResetForm", "typed_email"]
+
+CODE = r"^\s*[0-9]{3}\s?[0-9]{3}\s*$"
 
 
 class LoginForm(AuthenticationForm):
@@ -33,6 +35,60 @@ class LoginForm(AuthenticationForm):
     def clean_username(self) -> str:
         """The address as accounts keep it."""
         return str(self.cleaned_data["username"]).lower()
+
+
+class CodeForm(forms.Form):
+    """The code that an authenticator shows."""
+
+    code = forms.RegexField(
+        CODE,
+        label="Code",
+        help_text="Six digits.",
+        error_messages={"invalid": "The code has six digits."},
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
+    )
+
+    def clean_code(self) -> str:
+        """The digits alone."""
+        return "".join(str(self.cleaned_data["code"]).split())
+
+
+class PasswordForm(CodeForm):
+    """The code of a new authenticator, with the password of whoever sets it up."""
+
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ("password", "code")
+
+    def __init__(self, account: Account, data: Any = None) -> None:  # noqa: ANN401 - as Django's form
+        """A form for this account."""
+        super().__init__(data)
+        self.account = account
+        self.fields["code"].widget.attrs.pop("autofocus")
+
+    def clean_password(self) -> str:
+        """The password, if it is the account's."""
+        password = str(self.cleaned_data["password"])
+        if not self.account.check_password(password):
+            raise forms.ValidationError("This is not your password.")
+        return password
+
+
+class ResetForm(forms.Form):
+    """Whose password is lost."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+
+    def clean_email(self) -> str:
+        """The address as accounts keep it."""
+        return str(self.cleaned_data["email"]).lower()
 
 
 class AccountCreationForm(AdminUserCreationForm):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
@@ -12,9 +15,10 @@ from django.db.models.functions import Lower, Now
 from art32_platform.access import rules
 
 if TYPE_CHECKING:
+    from django.contrib.sessions.backends.db import SessionStore
     from django.db.models import Model
 
-__all__ = ["EMAIL", "Account", "AccountManager"]
+__all__ = ["EMAIL", "Account", "AccountManager", "Link", "Purpose", "Session"]
 
 # Printable ASCII without blanks: the address is also a header and a field of the access log.
 EMAIL = r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"
@@ -51,6 +55,7 @@ class Account(AbstractBaseUser):
         default=False,
         help_text="Keeps accounts, organisations and memberships; sees no contacts without a membership.",
     )
+    until = models.DateField(null=True, blank=True, help_text="The last day of access; empty: no end.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects: ClassVar[AccountManager] = AccountManager()
@@ -78,6 +83,20 @@ class Account(AbstractBaseUser):
         super().clean()
         self.email = self.email.strip().lower()
 
+    @property
+    def may_log_in(self) -> bool:
+        """Whether the account is active and its last day has not passed (UTC)."""
+        return self.is_active and (self.until is None or self.until >= datetime.now(tz=UTC).date())
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether the platform's rule asks this account for a code besides the password."""
+        return {
+            "administrators": self.is_administrator,
+            "staff": self.is_staff,
+            "everybody": True,
+        }[settings.PLATFORM_SECOND_FACTOR]
+
     def has_perm(self, permission: str, record: Model | None = None) -> bool:
         """Django's question, as its admin asks it; answered by the permission layer."""
         return rules.may(self, permission, record)
@@ -85,3 +104,59 @@ class Account(AbstractBaseUser):
     def has_module_perms(self, app_label: str) -> bool:
         """Whether any permission of an application is held."""
         return any(rules.may(self, name) for name in rules.RULES if name.startswith(f"{app_label}."))
+
+
+class Purpose(models.TextChoices):
+    """What a link is for."""
+
+    INVITATION = "invitation"
+    RESET = "reset"
+
+
+class Link(models.Model):
+    """A link that was, or is to be, mailed to an account, to choose a password.
+
+    Kept as a hash: who reads the database cannot use it. Without a hash it waits to be mailed (`platform-manage
+    deliver`), so whoever asks for it, a person or the module platform_member, never gets to see it.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="links")
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    digest = models.CharField(
+        max_length=64, blank=True, db_default="", db_index=True, help_text="SHA-256 of the token."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_by = models.CharField(max_length=254, blank=True, db_default="")
+    mailed_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (models.CheckConstraint(condition=models.Q(purpose__in=Purpose.values), name="purpose_is_known"),)
+
+    def __str__(self) -> str:
+        """For whom and what for."""
+        return f"{self.get_purpose_display()} of {self.account_id}"
+
+
+class Session(AbstractBaseSession):
+    """A browser's session, with what its owner needs to recognise it."""
+
+    account = models.ForeignKey(Account, models.CASCADE, null=True, related_name="sessions")
+    started_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    origin = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[BaseSessionManager] = BaseSessionManager()
+
+    class Meta(AbstractBaseSession.Meta):
+        ordering = ("-seen_at",)
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionStore]:
+        """The store that reads and writes these rows."""
+        from art32_platform.accounts.sessions import SessionStore  # noqa: PLC0415 - the store needs the model
+
+        return SessionStore

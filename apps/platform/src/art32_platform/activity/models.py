@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Func
 
-__all__ = ["Action", "Activity"]
+__all__ = ["Action", "Activity", "Chained"]
 
 
 class Action(models.TextChoices):
@@ -18,6 +18,8 @@ class Action(models.TextChoices):
     LOGOUT = "logout"
     LOGIN_FAILED = "login failed"
     REFUSED = "refused"
+    VIEW = "view"
+    EXPORT = "export"
 
 
 class Activity(models.Model):
@@ -42,7 +44,24 @@ class Activity(models.Model):
         ordering = ("-id",)
         verbose_name_plural = "activity"
         constraints = (models.CheckConstraint(condition=models.Q(action__in=Action.values), name="action_is_known"),)
+        indexes = (models.Index(fields=("account", "action", "at"), name="activity_of_account"),)
 
     def __str__(self) -> str:
         """When and what."""
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.kind}".rstrip()
+
+
+class Chained(models.Model):
+    """A link of the chain over the log (sql/chain.sql); the database alone writes it."""
+
+    number = models.BigIntegerField(primary_key=True)
+    activity_id = models.BigIntegerField(unique=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "activity_link"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        """Its number."""
+        return str(self.number)

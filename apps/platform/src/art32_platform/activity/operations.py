@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import migrations
 
+from art32_platform.activity.chain import CANONICAL
+
 if TYPE_CHECKING:
     from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -16,13 +18,17 @@ SQL = Path(__file__).parent / "sql"
 
 
 def install(name: str) -> migrations.RunPython:
-    """Run sql/NAME.sql; `{schema}` in it is where the tables are. There is no way back: the log is append-only."""
+    """Run sql/NAME.sql; `{schema}` in it is where the tables are, `{canonical}` what a row's hash is made of.
+
+    There is no way back: the log is append-only.
+    """
 
     def run(_: Any, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ANN401 - Django's historical registry
         with editor.connection.cursor() as cursor:
             cursor.execute("SELECT quote_ident(current_schema())")
             schema = cursor.fetchone()[0]
-            cursor.execute((SQL / f"{name}.sql").read_text(encoding="utf-8").replace("{schema}", schema))
+            text = (SQL / f"{name}.sql").read_text(encoding="utf-8")
+            cursor.execute(text.replace("{schema}", schema).replace("{canonical}", CANONICAL))
 
     return migrations.RunPython(run)
 

@@ -1,4 +1,4 @@
-"""Rows of the log that no trigger writes: logins, logouts and refusals."""
+"""Rows of the log that no trigger writes: logins, logouts, refusals, views and exports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from art32_platform.accounts.models import Account
 
-__all__ = ["connect", "record_refusal"]
+__all__ = ["connect", "record_export", "record_refusal", "record_view"]
 
 PATH_LENGTH = 300
 
@@ -42,8 +42,35 @@ def record_refusal(request: HttpRequest, record: Model | None = None, *, needs: 
         kind=record._meta.label_lower if record else "",  # noqa: SLF001 - Django's documented interface
         record=str(record.pk) if record else "",
         entity=rules.entity_of(record) if record else None,
-        detail={"method": request.method, "path": request.path[:PATH_LENGTH], "needs": needs},
+        detail={"method": request.method, "path": _path(request), "needs": needs},
     )
+
+
+def record_view(request: HttpRequest, record: Model | None, *, needs: str) -> None:
+    """Write down that somebody looked at a record, or at a list of what the permission `needs` is about."""
+    Activity.objects.create(action=Action.VIEW, **_about(request, record, needs), detail={"path": _path(request)})
+
+
+def record_export(request: HttpRequest, record: Model, *, rows: int) -> None:
+    """Write down that somebody took out the rows of an entity."""
+    detail = {"path": _path(request), "rows": rows}
+    Activity.objects.create(action=Action.EXPORT, **_about(request, record, ""), detail=detail)
+    request.is_recorded = True  # type: ignore[attr-defined] # a note of ours: it is no view, too
+
+
+def _about(request: HttpRequest, record: Model | None, needs: str) -> dict[str, Any]:
+    app, _, permission = needs.partition(".")
+    return {
+        "account": request.user.email if request.user.is_authenticated else "",
+        "origin": address(request),
+        "kind": record._meta.label_lower if record else f"{app}.{permission.partition('_')[2]}",  # noqa: SLF001 - Django's documented interface
+        "record": str(record.pk) if record else "",
+        "entity": rules.entity_of(record) if record else None,
+    }
+
+
+def _path(request: HttpRequest) -> str:
+    return request.path[:PATH_LENGTH]
 
 
 def _logged_in(request: HttpRequest, user: Account, **_: Any) -> None:  # noqa: ANN401 - a signal's arguments

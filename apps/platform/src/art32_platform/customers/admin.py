@@ -33,7 +33,7 @@ class MembershipAdmin(EntityAdmin):
 class ContactAdmin(EntityAdmin):
     """Contact persons of the organisations in which one is a member."""
 
-    list_display = ("name", "organisation", "position", "email", "phone")
+    list_display = ("name", "organisation", "position", "email", "phone", "is_primary")
     list_filter = (OWN_ORGANISATIONS,)
     search_fields = ("name", "email")
     view_on_site = False

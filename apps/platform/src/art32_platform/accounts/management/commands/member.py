@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from argparse import BooleanOptionalAction
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from art32_platform.accounts.models import Account
+from art32_platform.accounts.links import ask_for, deliver_links
+from art32_platform.accounts.models import Account, Purpose
+from art32_platform.accounts.sessions import end_others
 from art32_platform.activity.attribution import acting_as
 from art32_platform.customers.models import Membership, Organisation, Role
 
@@ -37,6 +41,11 @@ class Command(BaseCommand):
         parser.add_argument("--name")
         parser.add_argument("--role", choices=[*(role.label for role in Role), NO_ROLE])
         parser.add_argument("--organisation", help="name of the organisation in which the account has the role")
+        parser.add_argument(
+            "--until", type=date.fromisoformat, help="last day of the role; the provider's staff need one"
+        )
+        parser.add_argument("--invite", action="store_true", help="have a link mailed if there is no password yet")
+        parser.add_argument("--reset-second-factor", action="store_true", help="forget a lost authenticator")
         for flag in FLAGS:
             parser.add_argument(f"--{flag}", action=BooleanOptionalAction)
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
@@ -54,6 +63,8 @@ class Command(BaseCommand):
                 changes = _bring_about(options, password)
         except ValidationError as error:
             raise CommandError(f"{options['email']}: {' '.join(error.messages)}") from error
+        if "invitation" in changes:
+            deliver_links()
         email = options["email"].strip().lower()
         self.stdout.write(json.dumps({"email": email, "changed": bool(changes), "changes": changes}))
 
@@ -71,7 +82,12 @@ def _bring_about(options: dict[str, Any], password: str | None) -> list[str]:
         account.full_clean()
         account.save()
     if options["role"]:
-        changes += _set_role(account, options["organisation"], options["role"])
+        changes += _set_role(account, options["organisation"], options["role"], options["until"])
+    if options["invite"] and not account.has_usable_password():
+        changes += ["invitation"] if ask_for(account, Purpose.INVITATION, by="platform-manage member") else []
+    if options["reset_second_factor"] and TOTPDevice.objects.filter(user=account).delete()[0]:
+        end_others(account, None)
+        changes.append("second factor")
     return changes
 
 
@@ -95,7 +111,7 @@ def _set_password(account: Account, password: str | None) -> list[str]:
     return ["password"]
 
 
-def _set_role(account: Account, name: str, label: str) -> list[str]:
+def _set_role(account: Account, name: str, label: str, until: date | None) -> list[str]:
     organisation = Organisation.objects.filter(name=name).first()
     if organisation is None:
         raise CommandError(f"There is no organisation {name!r} (make it: platform-manage organisation --name ...).")
@@ -103,9 +119,10 @@ def _set_role(account: Account, name: str, label: str) -> list[str]:
     if label == NO_ROLE:
         return ["role"] if memberships.delete()[0] else []
     role = next(role for role in Role if role.label == label)
-    if memberships.current().filter(role=role).exists():
+    membership = memberships.first() or Membership(account=account, organisation=organisation)
+    if (membership.role, membership.until) == (role, until):
         return []
-    Membership.objects.update_or_create(
-        account=account, organisation=organisation, defaults={"role": role, "until": None}
-    )
+    membership.role, membership.until = role, until
+    membership.full_clean()
+    membership.save()
     return ["role"]

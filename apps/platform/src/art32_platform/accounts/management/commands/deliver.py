@@ -1,0 +1,26 @@
+"""`platform-manage deliver`: mail what waits to be mailed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from art32_platform.accounts.links import deliver_links
+from art32_platform.activity.attribution import acting_as
+from art32_platform.helpdesk.mail import deliver
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Mails invitations, links to reset a password, and requests for help that wait. Prints JSON."""
+
+    help = "Mail the invitations and requests for help that wait."
+
+    def handle(self, **_: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Do it."""
+        with acting_as("platform-manage deliver"):
+            links, requests = deliver_links(), deliver()
+        self.stdout.write(json.dumps({"changed": bool(links or requests), "links": links, "requests": requests}))
