@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         )
         if found.get("failed") or "settled" not in found:
             return _answer([str(found.get("msg", "The host's reply was not understood"))])
-        return {**_answer(found["differences"]), "warnings": found.get("warnings", []) if found["settled"] else []}
+        return dict(found)
 
 
 def _answer(differences: list[str]) -> dict[str, Any]:

@@ -56,11 +56,12 @@ def main() -> None:
     """Look, and tell."""
     module = AnsibleModule(argument_spec={"requests": {"type": "str", "no_log": True}}, supports_check_mode=True)
     found = survey(module.params["requests"], check=module.check_mode)
+    for warning in found.warnings:
+        module.warn(warning)
     module.exit_json(
         changed=False,
         settled=not found.differences,
         differences=list(found.differences),
-        warnings=list(found.warnings),
         invocation={},
     )
 
