@@ -1,0 +1,402 @@
+"""Becoming a member and staying one: invitations, the second factor, sessions, throttling, refused passwords."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import smtplib
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings as configured
+from django.contrib.auth.password_validation import validate_password
+from django.core import mail
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.management import call_command
+from django.urls import reverse
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from art32_platform.accounts.links import VALID, ask_for, deliver_links
+from art32_platform.accounts.models import Account, Link, Purpose, Session
+from art32_platform.accounts.sessions import public_name
+from art32_platform.activity.models import Activity
+from art32_platform.customers.models import Membership
+
+from .conftest import ADDRESS, PASSWORD, TODAY, World
+from .test_login import login
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from django.test import Client
+    from pytest_django import DjangoCaptureOnCommitCallbacks
+    from pytest_django.fixtures import SettingsWrapper
+
+NEW = "another long enough phrase"
+BOTH = {"new_password1": NEW, "new_password2": NEW}
+CODE_PAGE = "/login/code/"
+
+
+def mailed_link() -> str:
+    found = re.search(r"https://platform\.example\.test(/link/\S+/)", str(mail.outbox[-1].body))
+    assert found
+    return found[1]
+
+
+def code_of(key: str, *, later: int = 0) -> str:
+    return f"{TOTP(bytes.fromhex(key), 30, t0=-30 * later).token():06}"
+
+
+# Invitations and resets
+
+
+def test_manager_invites_and_the_invited_chooses_a_password(
+    world: World,
+    browser: Callable[..., Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    path = reverse("organisation-invite", args=[world.own.pk])
+    with django_capture_on_commit_callbacks(execute=True):
+        browser(world.people["manager"]).post(path, {"email": "New@example.test", "name": "Nora", "role": 20})
+    account = Account.objects.get(email="new@example.test")
+    assert not account.has_usable_password()
+    assert mail.outbox[-1].to == ["new@example.test"]
+    client = browser()
+    opened = client.get(mailed_link())
+    assert opened.headers["Location"] == "/link/"  # the token does not stay in the address
+    assert client.post("/link/", BOTH).headers["Location"] == "/login/"
+    assert login(client, "new@example.test", NEW).status_code == 302
+    assert client.get(reverse("organisation", args=[world.own.pk])).status_code == 200
+    assert Activity.objects.filter(action="change", kind="accounts.account", account="new@example.test").exists()
+
+
+def test_link_works_once(world: World, browser: Callable[..., Client]) -> None:
+    ask_for(world.people["viewer"], Purpose.RESET, by="test")
+    deliver_links()
+    client, other = browser(), browser()
+    for one in (client, other):
+        one.get(mailed_link())
+    assert client.post("/link/", BOTH).status_code == 302
+    assert other.post("/link/", BOTH).status_code == 410
+    assert browser().get(mailed_link()).status_code == 410
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_link_expires(world: World, browser: Callable[..., Client], purpose: Purpose) -> None:
+    ask_for(world.people["viewer"], purpose, by="test")
+    deliver_links()
+    link = Link.objects.get()
+    assert link.expires_at - link.mailed_at == VALID[purpose] <= timedelta(days=3)
+    assert browser().get(mailed_link()).status_code == 302
+    Link.objects.update(expires_at=datetime.now(tz=UTC) - timedelta(seconds=1))
+    assert browser().get(mailed_link()).status_code == 410
+
+
+def test_token_is_nowhere_in_the_database(world: World) -> None:
+    ask_for(world.people["viewer"], Purpose.RESET, by="test")
+    deliver_links()
+    token = mailed_link().split("/")[2]
+    assert len(token) >= 43  # 256 bits
+    assert Link.objects.get().digest == hashlib.sha256(token.encode()).hexdigest()
+
+
+def test_reset_ends_sessions_and_other_links(
+    world: World,
+    browser: Callable[..., Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    elsewhere = browser(world.people["viewer"])
+    with django_capture_on_commit_callbacks(execute=True):
+        browser().post(reverse("reset"), {"email": "VIEWER@example.test"})
+    client = browser()
+    client.get(mailed_link())
+    client.post("/link/", BOTH)
+    assert elsewhere.get("/").status_code == 302
+    assert not Link.objects.filter(used_at=None).exists()
+    assert login(browser(), "viewer@example.test", NEW).status_code == 302
+
+
+def test_reset_tells_nobody_which_accounts_exist(
+    world: World,
+    browser: Callable[..., Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    Account.objects.filter(email="editor@example.test").update(is_active=False)
+    pages = set()
+    for email in ("viewer@example.test", "nobody@example.test", "editor@example.test"):
+        with django_capture_on_commit_callbacks(execute=True):
+            page = browser().post(reverse("reset"), {"email": email}).content.decode()
+        pages.add(re.sub(r'value="[^"]+"', "", page))
+    assert len(pages) == 1
+    assert [message.to for message in mail.outbox] == [["viewer@example.test"]]
+
+
+def test_links_are_not_mailed_without_end(
+    world: World,
+    browser: Callable[..., Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    for _ in range(10):
+        with django_capture_on_commit_callbacks(execute=True):
+            browser().post(reverse("reset"), {"email": "viewer@example.test"})
+    assert len(mail.outbox) == 3
+
+
+def test_link_waits_while_the_relay_is_down(world: World) -> None:
+    ask_for(world.people["viewer"], Purpose.RESET, by="test")
+    down = smtplib.SMTPException("down")
+    with patch("django.core.mail.backends.locmem.EmailBackend.send_messages", side_effect=down):
+        assert deliver_links() == 0
+    assert Link.objects.get().digest == ""
+    call_command("deliver", verbosity=0)
+    assert Link.objects.get().mailed_at
+
+
+# The second factor
+
+
+def test_administrator_sets_up_a_second_factor_at_the_first_login(
+    world: World,
+    browser: Callable[..., Client],
+) -> None:
+    TOTPDevice.objects.all().delete()
+    client = browser()
+    assert login(client, "administrator@example.test", PASSWORD).headers["Location"] == CODE_PAGE
+    assert client.get("/admin/").status_code == 302, "the password alone opens nothing"
+    key = client.session["pending"]["key"]
+    assert "svg" in client.get(CODE_PAGE).content.decode()
+    assert client.post(CODE_PAGE, {"code": "000000"}).status_code == 200
+    assert client.post(CODE_PAGE, {"code": code_of(key)}).headers["Location"] == "/"
+    assert client.get("/admin/").status_code == 200
+    assert Activity.objects.filter(kind="accounts.second_factor", action="insert").exists()
+
+
+def test_password_without_code_opens_nothing(world: World, browser: Callable[..., Client]) -> None:
+    client = browser()
+    before = Activity.objects.filter(action="login").count()
+    login(client, "administrator@example.test", PASSWORD)
+    for path in ("/", "/admin/", "/security/", "/security/authenticator/", "/password/"):
+        assert client.get(path).status_code == 302, path
+    assert Activity.objects.filter(action="login").count() == before
+    assert "X-Account" not in client.get(CODE_PAGE)
+    page = client.get(CODE_PAGE).content.decode()
+    assert TOTPDevice.objects.get().key not in page
+    assert "<svg" not in page, "who has a device is not shown another key"
+
+
+def test_code_is_taken_once(world: World, browser: Callable[..., Client]) -> None:
+    code = code_of(TOTPDevice.objects.get().key)
+    first, second = browser(), browser()
+    for client in (first, second):
+        login(client, "administrator@example.test", PASSWORD)
+    assert first.post(CODE_PAGE, {"code": f"{code[:3]} {code[3:]}"}).status_code == 302
+    assert second.post(CODE_PAGE, {"code": code}).status_code == 200
+
+
+def test_guessing_codes_is_stopped(world: World, browser: Callable[..., Client]) -> None:
+    client = browser()
+    login(client, "administrator@example.test", PASSWORD)
+    codes = [client.post(CODE_PAGE, {"code": f"{number:06}"}).status_code for number in range(6)]
+    assert codes[-1] == 429
+    assert login(browser(), "administrator@example.test", PASSWORD).status_code == 429
+    assert Activity.objects.filter(action="login failed", account="administrator@example.test").count() >= 5
+
+
+def test_code_is_waited_for_five_minutes(world: World, browser: Callable[..., Client]) -> None:
+    client = browser()
+    login(client, "administrator@example.test", PASSWORD)
+    session = client.session
+    session["pending"] = {**session["pending"], "until": time.time() - 1}
+    session.save()
+    code = code_of(TOTPDevice.objects.get().key)
+    assert client.post(CODE_PAGE, {"code": code}).headers["Location"] == "/login/"
+
+
+def test_whoever_becomes_administrator_needs_a_second_factor_at_once(
+    world: World, browser: Callable[..., Client]
+) -> None:
+    client = browser(world.people["staff"])
+    assert client.get("/admin/").status_code == 200
+    Account.objects.filter(email="staff@example.test").update(is_administrator=True)
+    assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [("administrators", ["administrator"]), ("staff", ["administrator", "staff"])],
+)
+def test_rule_says_who_needs_a_second_factor(
+    world: World, settings: SettingsWrapper, rule: str, asked: list[str]
+) -> None:
+    settings.PLATFORM_SECOND_FACTOR = rule
+    names = ("administrator", "staff", "viewer")
+    assert [name for name in names if world.people[name].needs_second_factor] == asked
+
+
+def test_anybody_may_use_a_second_factor(world: World, browser: Callable[..., Client]) -> None:
+    client, elsewhere = browser(world.people["viewer"]), browser(world.people["viewer"])
+    path = reverse("second-factor")
+    client.get(path)
+    key = client.session["key"]
+    assert client.post(path, {"password": "wrong", "code": code_of(key)}).status_code == 200
+    assert not TOTPDevice.objects.filter(user=world.people["viewer"]).exists()
+    assert client.post(path, {"password": PASSWORD, "code": code_of(key)}).status_code == 302
+    assert elsewhere.get("/").status_code == 302
+    again = browser()
+    assert login(again, "viewer@example.test", PASSWORD).headers["Location"] == CODE_PAGE
+    assert again.post(CODE_PAGE, {"code": code_of(key, later=1)}).status_code == 302
+
+
+def test_lost_authenticator_is_forgotten_by_command(world: World, browser: Callable[..., Client]) -> None:
+    client = browser(world.people["administrator"])
+    call_command("member", "--email", "administrator@example.test", "--reset-second-factor", verbosity=0)
+    assert not TOTPDevice.objects.exists()
+    assert client.get("/").status_code == 302
+
+
+# Sessions
+
+
+def test_list_of_sessions_shows_them_and_ends_one(world: World, browser: Callable[..., Client]) -> None:
+    account = world.people["viewer"]
+    here, there = browser(account), browser(account)
+    stranger = browser(world.people["editor"])
+    page = here.get(reverse("security")).content.decode()
+    assert page.count(ADDRESS) == 2
+    keys = {client.cookies[configured.SESSION_COOKIE_NAME].value for client in (here, there, stranger)}
+    assert not [key for key in keys if key in page], "a session's key is as good as a password"
+    name = public_name(there.cookies[configured.SESSION_COOKIE_NAME].value)
+    stranger.post(reverse("security"), {"session": name})
+    assert there.get("/").status_code == 200, "nobody ends somebody else's session"
+    here.post(reverse("security"), {"session": name})
+    assert there.get("/").status_code == 302
+    assert here.get("/").status_code == 200
+
+
+def test_all_other_sessions_are_ended_at_once(world: World, browser: Callable[..., Client]) -> None:
+    account = world.people["viewer"]
+    here, *others = (browser(account) for _ in range(3))
+    stranger = browser(world.people["editor"])
+    here.post(reverse("security"), {"session": "others"})
+    assert [client.get("/").status_code for client in (here, *others, stranger)] == [200, 302, 302, 200]
+
+
+@pytest.mark.parametrize(("fact", "limit"), [("seen", "PLATFORM_IDLE_LIMIT"), ("started", "PLATFORM_SESSION_LIMIT")])
+def test_session_ends_when_idle_and_in_any_case(
+    world: World, browser: Callable[..., Client], settings: SettingsWrapper, fact: str, limit: str
+) -> None:
+    client = browser(world.people["viewer"])
+    allowed = getattr(settings, limit).total_seconds()
+    for before_the_end, status in ((5, 200), (-5, 302)):
+        session = client.session
+        session["facts"] = {**session["facts"], fact: time.time() - allowed + before_the_end}
+        session.save()
+        assert client.get("/").status_code == status
+    assert not Session.objects.filter(account=world.people["viewer"]).exists()
+
+
+def test_use_keeps_a_session_alive(world: World, browser: Callable[..., Client]) -> None:
+    client = browser(world.people["viewer"])
+    session = client.session
+    session["facts"] = {**session["facts"], "seen": time.time() - 20 * 60}
+    session.save()
+    client.get("/")
+    assert time.time() - client.session["facts"]["seen"] < 60
+
+
+def test_last_day_of_an_account_ends_its_sessions(world: World, browser: Callable[..., Client]) -> None:
+    account = world.people["viewer"]
+    client = browser(account)
+    for until, status in ((TODAY, 200), (TODAY - timedelta(days=1), 302)):
+        Account.objects.filter(pk=account.pk).update(until=until)
+        assert client.get("/").status_code == status
+
+
+# Throttling
+
+
+def test_address_that_fails_for_many_accounts_has_to_wait(world: World, browser: Callable[..., Client]) -> None:
+    codes = [login(browser(), f"{number}@example.test", "guess").status_code for number in range(32)]
+    assert codes == [200] * 30 + [429] * 2
+    assert login(browser(), "viewer@example.test", PASSWORD).status_code == 429
+    assert login(browser(address="198.51.100.20"), "viewer@example.test", PASSWORD).status_code == 302
+
+
+def test_many_guessers_do_not_shut_the_owner_out(world: World, browser: Callable[..., Client]) -> None:
+    assert login(browser(address="198.51.100.20"), "viewer@example.test", PASSWORD).status_code == 302
+    for number in range(20):
+        login(browser(address=f"203.0.113.{number}"), "viewer@example.test", "guess")
+    assert login(browser(address="203.0.113.99"), "viewer@example.test", PASSWORD).status_code == 429
+    assert login(browser(address="198.51.100.20"), "viewer@example.test", PASSWORD).status_code == 302
+    assert login(browser(address="203.0.113.99"), "editor@example.test", PASSWORD).status_code == 302
+
+
+def test_thousand_guesses_with_forged_headers(world: World, browser: Callable[..., Client]) -> None:
+    client = browser(address="203.0.113.99")
+    codes = []
+    for number in range(1000):
+        forged = {"HTTP_X_FORWARDED_FOR": f"192.0.2.{number % 250}", "HTTP_FORWARDED": f"for=192.0.2.{number % 250}"}
+        data = {"username": "viewer@example.test", "password": f"guess {number}"}
+        codes.append(client.post(reverse("login"), data, **forged).status_code)
+    assert codes.count(200) <= 5
+    assert set(codes[5:]) == {429}
+    assert login(browser(address="198.51.100.20"), "viewer@example.test", PASSWORD).status_code == 302
+
+
+# Passwords
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["qwertyuiop12", "Password2026!!", "iloveyou12345", "aaaaaaaaaaaaaaaa", "platform.example.test", "Vera Viewer 1"],
+)
+def test_common_password_is_refused(world: World, password: str) -> None:
+    account = world.people["viewer"]
+    account.name = "Vera Viewer"
+    with pytest.raises(ValidationError):
+        validate_password(password, account)
+    validate_password(NEW, account)
+
+
+def test_breached_password_is_refused_offline(world: World, tmp_path: Path, settings: SettingsWrapper) -> None:
+    bad = [f"breached passphrase number {number} of many" for number in range(200)]
+    digests = sorted(hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().upper() for text in bad)
+    listed = tmp_path / "breached.txt"
+    settings.PLATFORM_BREACHED_PASSWORDS = str(listed)
+    for ends in ("\n", ":7\n", "\r\n"):
+        listed.write_text("".join(f"{digest}{ends}" for digest in digests), newline="")
+        for password in bad:
+            with pytest.raises(ValidationError, match="stolen"):
+                validate_password(password)
+        for number in range(200):
+            validate_password(f"another passphrase {number} nobody stole")
+    listed.write_text("")
+    validate_password(bad[0])
+    listed.unlink()
+    with pytest.raises(ImproperlyConfigured, match="PLATFORM_BREACHED_PASSWORDS"):
+        validate_password(bad[0])
+
+
+def test_password_may_be_long_and_of_any_characters(world: World) -> None:
+    for password in (NEW * 20 + "ünïcode 密码", "only lower case letters here", "Ø" * 3 + " grün schwebt der Fjord"):
+        validate_password(password, world.people["viewer"])
+
+
+def test_memberships_of_staff_end_soon_or_do_not_count(
+    world: World, browser: Callable[..., Client], settings: SettingsWrapper
+) -> None:
+    client = browser(world.people["staff-viewer"])
+    path = reverse("organisation", args=[world.own.pk])
+    days = timedelta(days=settings.PLATFORM_STAFF_ACCESS_DAYS)
+    memberships = Membership.objects.filter(account=world.people["staff-viewer"])
+    for until, status in ((TODAY, 200), (TODAY + days, 200), (TODAY + days * 2, 404), (None, 404)):
+        memberships.update(until=until)
+        assert client.get(path).status_code == status
+        if status == 404:
+            with pytest.raises(ValidationError, match="staff"):
+                memberships.get().clean()
