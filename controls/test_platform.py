@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,11 @@ def sites(visitor: Machine, web: Machine, services: dict[str, dict[str, Any]]) -
     return {name: Client(visitor, web.addresses[0], service["domain"]) for name, service in services.items()}
 
 
+def part(name: str, answer: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - whatever the schema has there
+    """A part of an answer that services need not give; without it there is nothing to judge."""
+    return answer[key] if key in answer else not_assessed(f"{name} does not tell of {key} (conformance.schema.json)")
+
+
 @control("DB-1")
 @control("PUR-1")
 def test_service_keeps_data_in_its_database_only(
@@ -69,6 +75,20 @@ def test_platform_staff_is_declared(app: Machine, told: Told, declaration: Envir
     for name, answer in told.items():
         found = conformance.staff_problems(answer["members"], declaration.people_of("platform"))
         assert not found, f"The staff of {name} differs from people: {'; '.join(found)}."
+
+
+@control("ACC-1")
+def test_access_of_staff_to_customers_ends(app: Machine, told: Told) -> None:
+    for name, answer in told.items():
+        found = conformance.access_problems(part(name, answer, "staff_access"))
+        assert not found, f"In {name}, {'; '.join(found)}."
+
+
+@control("ACC-2")
+def test_service_guards_logins(app: Machine, told: Told) -> None:
+    for name, answer in told.items():
+        found = conformance.login_problems(part(name, answer, "logins"))
+        assert not found, f"{name} guards its logins badly: {'; '.join(found)}."
 
 
 @control("ACC-2")
@@ -130,6 +150,21 @@ def test_activity_can_only_be_added_to(
         assert not able, f"The activity of {name} can be rewritten: {', '.join(able)}."
         guards = [trigger for trigger, state in relation["triggers"] if state == "A"]
         assert guards, f"No trigger guards {activity['table']} against its own owner."
+
+
+@control("LOG-1")
+def test_activity_is_complete_and_its_chain_whole(app: Machine, told: Told) -> None:
+    for name, answer in told.items():
+        part(name, answer["activity"], "chain")
+        found = conformance.activity_problems(answer["activity"])
+        assert not found, f"The activity of {name}: {'; '.join(found)}."
+
+
+@control("JOB-1")
+def test_primary_contacts_are_trained(app: Machine, told: Told) -> None:
+    for name, answer in told.items():
+        found = conformance.training_problems(part(name, answer, "training"), datetime.now(tz=UTC).date())
+        assert not found, f"In {name}, {'; '.join(found)}."
 
 
 @control("JOB-1")

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 __all__ = [
+    "access_problems",
+    "activity_problems",
     "example",
     "form_problems",
+    "login_problems",
     "password_problems",
     "path_of",
     "protected",
     "staff_problems",
     "store_problems",
     "stored_passwords",
+    "training_problems",
     "url_problems",
 ]
 
 import json
 import re
 from collections import Counter
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SCHEMA = Path(__file__).parent.parent / "conformance.schema.json"
+SECOND_FACTOR = {"administrators", "staff", "everybody"}
+MOST_IDLE_MINUTES, MOST_HOURS, MOST_FAILURES = 120, 24, 10
+DEEDS = {"insert", "change", "removal", "view", "export", "login", "refused"}
 # What stands in an address where the router expects something.
 EXAMPLES = {"uuid": "00000000-0000-4000-8000-000000000000", "int": "0", "path": "0"}
 PLACE = re.compile(r"<(?:(\w+):)?\w+>")
@@ -47,6 +55,53 @@ def password_problems(passwords: Mapping[str, Any], least_cost: int) -> list[str
         if not algorithm.startswith("bcrypt") or int(cost) < least_cost:
             problems.append(f"{count} stored as {kind}")
     return problems
+
+
+def login_problems(logins: Mapping[str, Any]) -> list[str]:
+    """What lets a stranger in sooner or later: no second factor where most can be done, no end, no limit."""
+    problems = []
+    if logins["second_factor"] not in SECOND_FACTOR:
+        problems.append("administrators need no second factor")
+    if not 0 < logins["idle_minutes"] <= MOST_IDLE_MINUTES:
+        problems.append(f"an idle session ends after {logins['idle_minutes'] or 'no'} minutes")
+    if not 0 < logins["hours"] <= MOST_HOURS:
+        problems.append(f"a session ends after {logins['hours'] or 'no'} hours")
+    if not 0 < logins["failures"] <= MOST_FAILURES:
+        problems.append(f"{logins['failures'] or 'any number of'} wrong passwords may be tried at once")
+    problems += [f"the password {word!r} is accepted" for word in logins["accepted"]]
+    if not logins["refused"]:
+        problems.append("no common password was tried")
+    return problems
+
+
+def activity_problems(activity: Mapping[str, Any]) -> list[str]:
+    """What is not recorded, or can be rewritten."""
+    problems = [f"{word} leaves no row" for word in sorted(DEEDS - set(activity.get("actions", DEEDS)))]
+    problems += [f"changes of {table} leave no row" for table in activity.get("unrecorded", [])]
+    if not activity["append_only"]:
+        problems.append("rows can be rewritten")
+    chain = activity.get("chain", {})
+    if chain.get("problem"):
+        problems.append(f"its chain is broken: {chain['problem']}")
+    return problems
+
+
+def training_problems(training: Iterable[Mapping[str, str]], today: date) -> list[str]:
+    """Customers without a primary contact, and contacts whose training is missing or overdue."""
+    problems = []
+    for line in training:
+        if not line["contact"]:
+            problems.append(f"{line['organisation']} has no primary contact")
+        elif not line["due_on"]:
+            problems.append(f"a primary contact of {line['organisation']} is not trained")
+        elif date.fromisoformat(line["due_on"]) < today:
+            problems.append(f"the training of a primary contact of {line['organisation']} was due {line['due_on']}")
+    return problems
+
+
+def access_problems(access: Iterable[Mapping[str, str]]) -> list[str]:
+    """Access of the provider's staff to a customer's data that does not end."""
+    return [f"{one['email']} sees {one['organisation']} without an end" for one in access if not one["until"]]
 
 
 def stored_passwords(columns: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.hashers import get_hasher, identify_hasher, is_password_usable
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import connection, connections
 from django.db.models import FileField
 from django.urls import reverse
@@ -18,8 +20,11 @@ from django.urls import reverse
 from art32_platform import DISTRIBUTION, VERSION
 from art32_platform.access.urls import pages
 from art32_platform.accounts.models import Account
-from art32_platform.activity.models import Activity
+from art32_platform.activity.chain import verify
+from art32_platform.activity.models import Action, Activity
 from art32_platform.activity.privileges import is_append_only
+from art32_platform.activity.recording import NOT_RECORDED
+from art32_platform.customers.models import Membership, Organisation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["conformance"]
 
 SCHEMA = 1
+AXES = "axes.backends.AxesStandaloneBackend"
+COMMON = ("password1234", "qwertyuiop12", "Password2026!!")  # what everybody tries first
 IN_MEMORY = {"django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"}
 
 
@@ -54,7 +61,18 @@ def conformance() -> dict[str, Any]:
             "columns": [field.column for field in Activity._meta.concrete_fields],  # noqa: SLF001 - as above
             "count": Activity.objects.count(),
             "append_only": is_append_only(connection),
+            "actions": sorted(Action.values),
+            "unrecorded": sorted(_unrecorded()),
+            "chain": _chain(),
         },
+        "logins": _logins(),
+        "training": list(_training()),
+        "staff_access": [
+            {"email": email, "organisation": name, "until": until.isoformat() if until else ""}
+            for email, name, until in Membership.objects.filter(
+                account__is_staff=True, account__is_active=True
+            ).values_list("account__email", "organisation__name", "until")
+        ],
         "help": {"path": reverse("help"), "address": settings.PLATFORM_HELP_ADDRESS},
         "stores": list(_stores()),
         "members": [
@@ -85,6 +103,63 @@ def _passwords() -> dict[str, Any]:
         "total": hashes.total(),
         "unusable": unusable,
     }
+
+
+def _logins() -> dict[str, Any]:
+    """How logins are guarded; what refuses passwords is asked, not described."""
+    return {
+        "second_factor": settings.PLATFORM_SECOND_FACTOR,
+        "idle_minutes": int(settings.PLATFORM_IDLE_LIMIT.total_seconds() // 60),
+        "hours": int(settings.PLATFORM_SESSION_LIMIT.total_seconds() // 3600),
+        "failures": settings.AXES_FAILURE_LIMIT if _throttles() else 0,
+        "refused": [word for word in COMMON if not _is_accepted(word)],
+        "accepted": [word for word in COMMON if _is_accepted(word)],
+    }
+
+
+def _throttles() -> bool:
+    return AXES in settings.AUTHENTICATION_BACKENDS and getattr(settings, "AXES_ENABLED", True)
+
+
+def _is_accepted(password: str) -> bool:
+    try:
+        validate_password(password)
+    except ValidationError:
+        return False
+    return True
+
+
+def _chain() -> dict[str, Any]:
+    verdict = verify(connection)
+    return {"head": str(verdict.head), "length": verdict.head.number, "problem": verdict.problem}
+
+
+def _unrecorded() -> Iterator[str]:
+    """Tables with data of which changes leave no row, though they are not among those that need none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'record_activity' AND tgenabled = 'A'"
+        )
+        recorded = {table for (table,) in cursor.fetchall()}
+    for model in apps.get_models():
+        facts = model._meta  # noqa: SLF001 - Django's documented interface
+        if facts.db_table not in recorded and facts.label_lower not in NOT_RECORDED:
+            yield facts.db_table
+
+
+def _training() -> Iterator[dict[str, str]]:
+    """What there is to say of each organisation's primary contacts; by keys, not by names."""
+    for organisation in Organisation.objects.prefetch_related("contacts__trainings"):
+        primary = [contact for contact in organisation.contacts.all() if contact.is_primary]
+        if not primary:
+            yield {"organisation": organisation.name, "contact": "", "due_on": ""}
+        for contact in primary:
+            due = max((training.due_on for training in contact.trainings.all()), default=None)
+            yield {
+                "organisation": organisation.name,
+                "contact": str(contact.pk),
+                "due_on": due.isoformat() if due else "",
+            }
 
 
 def _kind(encoded: str) -> str:

@@ -18,9 +18,24 @@ if TYPE_CHECKING:
 
     from art32_platform.accounts.models import Account
 
-__all__ = ["connect", "record_export", "record_refusal", "record_view"]
+__all__ = ["NOT_RECORDED", "connect", "record_export", "record_refusal", "record_view"]
 
 PATH_LENGTH = 300
+# Models whose changes are no activity: sessions, counters of the throttle, Django's own registers, the log itself.
+NOT_RECORDED = {
+    "accounts.session",
+    "activity.activity",
+    "activity.chained",
+    "admin.logentry",
+    "auth.group",
+    "auth.permission",
+    "axes.accessattempt",
+    "axes.accessattemptexpiration",
+    "axes.accessfailurelog",
+    "axes.accesslog",
+    "contenttypes.contenttype",
+    "sessions.session",
+}
 
 
 def connect() -> None:
