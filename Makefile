@@ -52,6 +52,10 @@ lint: venv ## ansible-lint, yamllint, ruff and mypy
 unit: venv ## unit tests of the plugins, the controls and the templates
 	@python -m pytest -q tests/unit
 
+.PHONY: env
+env: venv ## a new environment, asked for or from a file: make env ENV=production [ANSWERS=answers.yml]
+	@ansible-playbook -i localhost, playbooks/bootstrap.yml -e "env=$(ENV)" $(if $(ANSWERS),-e "@$(ANSWERS)")
+
 .PHONY: audit
 audit: venv ## prove an environment: make audit ENV=demo
 	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml

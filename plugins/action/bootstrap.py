@@ -8,20 +8,25 @@ import secrets
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.art32.server.plugins.module_utils.access import fingerprint
 from ansible_collections.art32.server.plugins.module_utils.declaration import answers as asked
+from ansible_collections.art32.server.plugins.module_utils.declaration import questions
 from ansible_collections.art32.server.plugins.module_utils.declaration.documents import (
     has_key,
     plain,
     render,
     rewrite,
 )
+from ansible_collections.art32.server.plugins.module_utils.declaration.escrow import sheet
 from ansible_collections.art32.server.plugins.module_utils.declaration.problems import DeclarationError
 
 if TYPE_CHECKING:
@@ -31,7 +36,13 @@ COLLECTION = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = COLLECTION / "inventories" / "example"
 VARIABLES = Path("group_vars/all")
 SECRET_BYTES = 48
-IGNORED = "# Never share these: the password of the vault, and short-lived keys.\n.vault-password\n.access/\n"
+BACKUP_KEY = "vault_backup_cipher_pass"
+ANSWERS = ".answers.yml"
+SHEET = ".escrow-sheet.txt"
+IGNORED = (
+    "# Never share these: the password of the vault, the sheet to print, and short-lived keys.\n"
+    f".vault-password\n{SHEET}\n.access/\n"
+)
 
 
 class ActionModule(ActionBase):
@@ -47,17 +58,22 @@ class ActionModule(ActionBase):
             argument_spec={
                 "environment": {"type": "str", "required": True},
                 "destination": {"type": "str", "required": True},
-                "answers": {"type": "dict", "required": True},
+                "answers": {"type": "dict", "default": {}},
             },
         )
         environment, answers = plain(arguments["environment"]), plain(arguments["answers"])
+        destination = Path(arguments["destination"]).expanduser().absolute()
+        answers, told = self._complete(environment, answers, destination)
         problems = asked.check_answers(environment, answers)
         if problems:
             message = "These answers cannot stand:\n" + "\n".join(map(str, problems))
             raise AnsibleActionFail(message)
-        destination = Path(arguments["destination"]).expanduser().absolute()
         directory = Directory(destination, dry=bool(self._task.check_mode))
         try:
+            if told:
+                directory.write(
+                    ANSWERS, f"---\n# What was answered; playbooks/bootstrap.yml reads it.\n{render(answers)}"
+                )
             write_environment(directory, environment, answers)
         except (OSError, subprocess.CalledProcessError, DeclarationError) as error:
             raise AnsibleActionFail(f"Cannot write {destination}: {error}") from error
@@ -66,7 +82,39 @@ class ActionModule(ActionBase):
             "written": directory.written,
             "kept": directory.kept,
             "destination": str(destination),
+            "sheet": SHEET if SHEET in directory.written else "",
+            "cloud": answers.get("cloud", "none"),
         }
+
+    def _complete(self, environment: str, given: dict[str, Any], destination: Path) -> tuple[dict[str, Any], bool]:
+        """The answers given, those that an earlier run was told, and the rest asked for; whether anything was asked."""
+        earlier = destination / ANSWERS
+        known = yaml.safe_load(earlier.read_text(encoding="utf-8")) if earlier.is_file() else {}
+        answers = {**known, **given}
+        wrong = [problem for problem in asked.check_answers(environment, answers) if problem.kind != "missing"]
+        if wrong or questions.complete(answers):
+            return answers, False
+        try:
+            for question in questions.missing(answers):
+                if question.only(answers):
+                    answers = self._ask(question, answers)
+        except AnsiblePromptNoninteractive:
+            return {**known, **given}, False
+        return answers, True
+
+    def _ask(self, question: questions.Question, answers: dict[str, Any]) -> dict[str, Any]:
+        """Ask one question until its answer can stand."""
+        default = question.default(answers)
+        said = f"{question.text}{f' [{default}]' if default else ''}:"
+        while True:
+            try:
+                text = Display().prompt_until(said).decode(errors="replace")
+            except AnsiblePromptInterrupt as interrupt:
+                raise AnsibleActionFail("Interrupted; nothing was written") from interrupt
+            value, problems = questions.read(question, text, answers)
+            if not problems:
+                return answers if value is None else questions.answered(answers, question.path, value)
+            Display().display("\n".join(map(str, problems)))
 
 
 @dataclass
@@ -108,9 +156,13 @@ def write_environment(directory: Directory, environment: str, answers: Mapping[s
     vault = _vault(directory)
     variables["access_ca_public"] = _certificate_authority(directory, vault, environment)
     _write_variables(directory, variables, answers.get("variables", {}))
-    _write_secrets(directory, vault, asked.secrets_of(variables["people"], variables["services"]))
+    added = _write_secrets(directory, vault, asked.secrets_of(variables["people"], variables["services"]))
+    if BACKUP_KEY in added:
+        directory.write(SHEET, _sheet(environment, vault, added[BACKUP_KEY], variables["access_ca_public"]), mode=0o600)
     if not directory.has("hosts.yml"):
         directory.write("hosts.yml", _hosts(answers))
+    if answers.get("cloud") == "aws" and not directory.has("aws_ec2.yml"):
+        directory.write("aws_ec2.yml", _dynamic_inventory(environment, answers))
     for name, content in ((".ssh/known_hosts", ""), (".gitignore", IGNORED)):
         if not directory.has(name):
             directory.write(name, content)
@@ -146,6 +198,26 @@ def _write_variables(
             directory.write(file_name, text)
 
 
+def _dynamic_inventory(environment: str, answers: Mapping[str, Any]) -> str:
+    text = (EXAMPLE / ".aws_ec2.yml").read_text(encoding="utf-8")
+    text = rewrite(text, ["regions"], [answers["region"]])
+    return rewrite(text, ["filters", "tag:art32_environment"], environment)
+
+
+def _sheet(environment: str, vault: VaultLib, backup_key: str, ca_public: str) -> str:
+    """The sheet for the safe: what opens the vault, and what opens the backups."""
+    password = vault.secrets[0][1].bytes.decode()
+    authority = f"The authority of people's certificates is {fingerprint(ca_public)}; the vault opens it."
+    return sheet(
+        environment,
+        datetime.now(tz=UTC).date(),
+        {
+            "Password of the vault": (f"Belongs in the environment's file .vault-password. {authority}", password),
+            "Key of the backups": ("Without it no backup can be restored: pgBackRest's repo1-cipher-pass.", backup_key),
+        },
+    )
+
+
 def _vault(directory: Directory) -> VaultLib:
     """The environment's vault; its password is made with it."""
     name = ".vault-password"
@@ -176,26 +248,28 @@ def _certificate_authority(directory: Directory, vault: VaultLib, environment: s
     return line.strip()
 
 
-def _write_secrets(directory: Directory, vault: VaultLib, names: list[str]) -> None:
-    """Add the secrets that the vault lacks; those it has are never touched."""
+def _write_secrets(directory: Directory, vault: VaultLib, names: list[str]) -> dict[str, str]:
+    """Add the secrets that the vault lacks, and return them by name; those it has are never touched."""
     name = VARIABLES / "vault.yml"
     known: dict[str, Any] = {}
     exists = directory.has(name)
     if exists:
         known = yaml.safe_load(vault.decrypt((directory.path / name).read_bytes())) or {}
-    added = [path for path in names if _add_secret(known, path.split("."))]
+    added = {path: secret for path in names if (secret := _add_secret(known, path.split(".")))}
     if not added:
-        return
+        return {}
     if exists:
         directory.kept.remove(str(name))
     text = "---\n# Generated; ansible-vault edit changes them.\n" + render(known)
     directory.write(name, vault.encrypt(text).decode(), mode=0o600)
+    return added
 
 
-def _add_secret(tree: dict[str, Any], path: list[str]) -> bool:
+def _add_secret(tree: dict[str, Any], path: list[str]) -> str:
+    """The secret that is now below a path; empty when there was one."""
     for key in path[:-1]:
         tree = tree.setdefault(key, {})
     if path[-1] in tree:
-        return False
+        return ""
     tree[path[-1]] = secrets.token_urlsafe(SECRET_BYTES)
-    return True
+    return str(tree[path[-1]])

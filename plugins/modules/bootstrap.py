@@ -23,9 +23,12 @@ options:
     type: path
     required: true
   answers:
-    description: The answers; docs/environments.md lists them. All wrong ones are refused at once.
+    description:
+      - The answers; docs/environments.md lists them. All wrong ones are refused at once.
+      - What is missing is asked for, one question at a time, when there is a terminal. What was told is kept in the
+        environment's C(.answers.yml), so that running it again asks nothing.
     type: dict
-    required: true
+    default: {}
 attributes:
   action:
     description: Runs on the controller.
@@ -50,6 +53,14 @@ written:
   description: The files written, relative to the destination.
   type: list
   elements: str
+  returned: success
+sheet:
+  description: The sheet to print, relative to the destination; empty unless the key of the backups was made now.
+  type: str
+  returned: success
+cloud:
+  description: Who makes the machines, V(aws) or V(none).
+  type: str
   returned: success
 kept:
   description: The files that existed and were left alone.

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .fields import Field, check_mapping, is_text, matches
+from .fields import Field, check_mapping, matches
 from .network import PARTS, VANTAGE_GROUPS, check_exposure, check_networks, is_address
-from .people import EMAIL, LAYERS, check_people
+from .people import EMAIL, LAYERS, PERSON_FIELDS, check_people
 from .problems import Problem
 from .services import A_DOMAIN, DOMAIN, check_services
 
@@ -53,10 +53,11 @@ def check_answers(environment: Any, answers: Any) -> list[Problem]:  # noqa: ANN
     """Every problem of the answers, by the names that they have there."""
     name = Field(allowed="lower-case letters, digits and dashes, not example", test=_is_environment)
     problems = [] if name.test(environment) else [Problem(variable="env", value=environment, allowed=name.says(None))]
-    problems += check_mapping("answers", answers, ANSWERS)
     if not isinstance(answers, Mapping):
-        return problems
-    problems += _check_hosts(answers.get("hosts"))
+        return [*problems, *check_mapping("answers", answers, ANSWERS)]
+    made = answers.get("cloud") == "aws"
+    problems += check_mapping("answers", {"hosts": MADE_HOSTS} | dict(answers) if made else answers, ANSWERS)
+    problems += _check_hosts(answers.get("hosts"), HOST if not made else MADE_HOST)
     problems += _check_lists(answers)
     return problems
 
@@ -65,9 +66,9 @@ def hosts_of(answers: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     """The inventory's hosts with their variables, and its groups with their hosts."""
     hosts: dict[str, Any] = {}
     groups: dict[str, Any] = {}
-    for name, answer in answers["hosts"].items():
+    for name, answer in (answers.get("hosts") or MADE_HOSTS).items():
         addresses = [answer[family] for family in ("address", "ipv6") if family in answer]
-        variables = {"ansible_host": addresses[0], "network_addresses": addresses}
+        variables: dict[str, Any] = {"ansible_host": addresses[0], "network_addresses": addresses} if addresses else {}
         variables |= {to: answer[key] for key, to in HOST_VARIABLES.items() if key in answer}
         hosts[name] = variables | dict(answer.get("variables", {}))
         for group in _groups_of(name, answer):
@@ -100,7 +101,7 @@ def secrets_of(people: list[Mapping[str, Any]], services: list[Mapping[str, Any]
     ]
 
 
-def _check_hosts(hosts: Any) -> list[Problem]:  # noqa: ANN401 - what the operator wrote
+def _check_hosts(hosts: Any, fields: Mapping[str, Field]) -> list[Problem]:  # noqa: ANN401 - what the operator wrote
     if not isinstance(hosts, Mapping):
         return []
     problems: list[Problem] = []
@@ -108,7 +109,7 @@ def _check_hosts(hosts: Any) -> list[Problem]:  # noqa: ANN401 - what the operat
         variable = f"answers.hosts.{name}"
         if not matches(r"[a-z][a-z0-9-]*")(name):
             problems.append(Problem(variable="answers.hosts", value=name, allowed="names of lower-case letters"))
-        problems += check_mapping(variable, answer, HOST)
+        problems += check_mapping(variable, answer, fields)
         if isinstance(answer, Mapping) and not _groups_of(name, answer):
             problems.append(Problem(variable=f"{variable}.groups", kind="missing", allowed=A_GROUP_LIST))
     return problems
@@ -184,8 +185,11 @@ HOST: Mapping[str, Field] = {
     "port": Field(allowed="the port of its SSH server", test=lambda value: isinstance(value, int)),
     "variables": Field(allowed="a mapping of host variables", test=_is_mapping),
 }
+# Machines that playbooks/cloud.yml makes have no address yet.
+MADE_HOST = {name: rule for name, rule in HOST.items() if name not in ("address", "ipv6")}
+MADE_HOSTS: Mapping[str, Any] = {"server": {}, "backup": {}}
 OPERATOR: Mapping[str, Field] = {
-    "name": Field(required=True, allowed="the name of a person", test=is_text),
+    "name": PERSON_FIELDS["name"],
     "email": Field(required=True, allowed="an e-mail address", test=matches(EMAIL)),
 }
 ANSWERS: Mapping[str, Field] = {
@@ -196,6 +200,10 @@ ANSWERS: Mapping[str, Field] = {
     "region": Field(required=True, allowed=" or ".join(REGIONS), test=lambda value: value in REGIONS),
     "management": Field(required=True, allowed="a list of networks", test=_is_list),
     "exposure": Field(allowed="a list like network_exposure", test=_is_list),
+    "cloud": Field(
+        allowed="aws (playbooks/cloud.yml makes the machines) or none (they are there)",
+        test=lambda value: value in ("aws", "none"),
+    ),
     "hosts": Field(
         required=True,
         allowed="a mapping of at least one name to {address, ipv6}",

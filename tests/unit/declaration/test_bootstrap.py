@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
+import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.art32.server.plugins.module_utils.declaration.escrow import retyped
 
 ROOT = Path(__file__).parents[3]
 ANSWERS: dict[str, Any] = {
@@ -164,3 +168,113 @@ def test_one_host_alone_is_an_environment(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout.split()[-1] == "server"
     assert "WARNING" not in done.stderr
+
+
+def ask(directory: Path, conversation: list[tuple[str, str]]) -> str:
+    """Run the playbook on a terminal without answers; type each text after its question. All that was shown."""
+    command = ["setsid", "--ctty", "--wait", "ansible-playbook", "-i", "localhost,", "playbooks/bootstrap.yml"]
+    command += ["-e", "env=production", "-e", f"destination={directory}/environment"]
+    terminal, inner = pty.openpty()
+    with subprocess.Popen(command, cwd=ROOT, stdin=inner, stdout=inner, stderr=inner) as process:
+        os.close(inner)
+        try:
+            return converse(terminal, [*conversation, ("PLAY RECAP", "")])
+        finally:
+            os.close(terminal)
+            process.wait(timeout=30)
+
+
+def converse(terminal: int, conversation: list[tuple[str, str]]) -> str:
+    """Type each text once its question is shown and the terminal reads; again when it was not heard."""
+    shown, seen = "", 0
+    for question, text in conversation:
+        while question not in shown[seen:]:
+            heard = hear(terminal, 30)
+            assert heard, f"never asked: {question}\n{shown}"
+            shown += heard
+        seen = len(shown)
+        while question != "PLAY RECAP":
+            while termios.tcgetattr(terminal)[3] & termios.ICANON:
+                shown += hear(terminal, 0.1)
+            os.write(terminal, f"{text}\r".encode())
+            heard = hear(terminal, 2)
+            if heard:
+                shown += heard
+                break
+    return shown
+
+
+def hear(terminal: int, patience: float) -> str:
+    """What the terminal shows next; empty when it shows nothing in time."""
+    if not select.select([terminal], [], [], patience)[0]:
+        return ""
+    try:
+        return os.read(terminal, 4096).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_what_no_answer_says_is_asked_and_wrong_answers_are_refused_one_by_one(tmp_path: Path) -> None:
+    shown = ask(
+        tmp_path,
+        [
+            ("as customers know it:", "Provider GmbH"),
+            ("provider's team:", "nobody"),
+            ("provider's team:", "privacy@provider.example"),
+            ("platform's domain:", "platform.provider.example"),
+            ("Your account's name on the servers:", "jane"),
+            ("Your e-mail address [privacy@provider.example]:", ""),
+            ("every machine and backup [eu-central-1]:", "us-east-1"),
+            ("every machine and backup [eu-central-1]:", ""),
+            ("with commas:", "0.0.0.0/0"),
+            ("with commas:", "198.51.100.5/32"),
+            ("or none (they are there) [none]:", ""),
+            ("The server's addresses, IPv4 and IPv6, with a comma:", "203.0.113.10"),
+            ("that keeps the backups:", "203.0.113.11"),
+            ("new machine has [admin]:", ""),
+            ("[~/.ssh/id_ed25519]:", ""),
+            ("(Enter: none):", ""),
+        ],
+    )
+    assert "answers.contact: nobody is not allowed; an e-mail address" in shown
+    assert "answers.region: us-east-1 is not allowed; eu-central-1" in shown
+    assert "answers.management[0]: 0.0.0.0/0 is not allowed" in shown
+    assert "Print " in shown
+    before = fingerprints(tmp_path / "environment")
+    code, said = bootstrap({}, tmp_path)
+    assert code == 0, said
+    assert "changed=0" in said
+    assert fingerprints(tmp_path / "environment") == before
+
+
+def test_without_a_terminal_what_is_missing_is_named(tmp_path: Path) -> None:
+    code, said = bootstrap({"domain": "platform.provider.example"}, tmp_path)
+    assert code == 2
+    assert "answers.contact: missing; an e-mail address" in said
+
+
+def test_the_sheet_holds_what_opens_vault_and_backups(written: Path, inventory: dict[str, Any]) -> None:
+    page = (written / ".escrow-sheet.txt").read_text(encoding="utf-8")
+    assert (written / ".escrow-sheet.txt").stat().st_mode & 0o777 == 0o600
+    assert ".escrow-sheet.txt" in (written / ".gitignore").read_text(encoding="utf-8").splitlines()
+    values, lines = [], list[str]()
+    for line in [*page.splitlines(), "end"]:
+        if line.startswith("    "):
+            lines.append(line)
+        elif lines:
+            values.append(retyped(lines))
+            lines = []
+    secrets = inventory["_meta"]["hostvars"]["server"]
+    password = (written / ".vault-password").read_text(encoding="utf-8").strip()
+    assert values == [password, secrets["vault_backup_cipher_pass"]]
+
+
+def test_machines_that_aws_makes_come_from_a_dynamic_inventory(tmp_path: Path) -> None:
+    answers = {key: value for key, value in ANSWERS.items() if key != "hosts"} | {"cloud": "aws"}
+    code, said = bootstrap(answers, tmp_path)
+    assert code == 0, said
+    assert "playbooks/cloud.yml --check" in said
+    dynamic = yaml.safe_load((tmp_path / "environment/aws_ec2.yml").read_text(encoding="utf-8"))
+    assert dynamic["plugin"] == "amazon.aws.aws_ec2"
+    assert dynamic["regions"] == ["eu-central-1"]
+    assert dynamic["filters"]["tag:art32_environment"] == "production"
