@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +65,9 @@ def renew(server: Machine) -> int:
     return int(server.run(f"systemctl start {UNIT}").rc)
 
 
-def journal(server: Machine) -> str:
-    return str(server.check_output(f"journalctl --no-pager -o cat -n 60 -u {UNIT}"))
+def journal(server: Machine, unit: str = UNIT) -> str:
+    """The last words of a unit, all that it has written by now."""
+    return str(server.check_output(f"journalctl --sync; journalctl --no-pager -o cat -n 60 -u {unit}"))
 
 
 def test_the_chain_leads_to_the_authority(visitor: Machine, root: str, address: str) -> None:
@@ -94,6 +101,83 @@ def test_the_timer_waits_for_its_next_pass(server: Machine) -> None:
 
 def test_a_failure_alarms(server: Machine) -> None:
     assert f"art32-alert@{UNIT}.service" in server.check_output(f"systemctl show {UNIT} -P OnFailure")
+
+
+def watch(server: Machine) -> str:
+    """What the watching unit says; an empty text when all is well."""
+    started = server.run("systemctl start art32-certificate-watch.service")
+    if started.rc == 0:
+        return ""
+    return journal(server, "art32-certificate-watch.service")
+
+
+def place(server: Machine, pem: str) -> None:
+    """Serve this certificate and key, without a word to certbot."""
+    directory = "/etc/nginx/certificates/versions/by-hand"
+    server.check_output(
+        f"mkdir -p {directory} && printf %s '{pem}' | tee {directory}/fullchain.pem >{directory}/privkey.pem"
+    )
+    server.check_output(f"ln -sfn versions/by-hand /etc/nginx/certificates/{NAME} && nginx -s reload")
+
+
+def certificate(name: str, *, lifetime: timedelta, left: timedelta, issuer: str) -> str:
+    """A key and a certificate for it, as PEM, that somebody else seems to have issued."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    expires = datetime.now(UTC) + left
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(expires - lifetime)
+        .not_valid_after(expires)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    )
+    plain = serialization.NoEncryption()
+    text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    return (builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + text).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "issuer", "said"),
+    [
+        (NAME, 30, "authority", ""),
+        (NAME, 28, "authority", "31 % of its lifetime are left"),
+        (NAME, -1, "authority", "0 % of its lifetime are left"),
+        (NAME, 80, NAME, "only a placeholder is served"),
+        ("other.example.test", 80, "authority", "the one served is for other.example.test"),
+    ],
+)
+def test_the_watch_sees_what_is_served(server: Machine, name: str, left: int, issuer: str, said: str) -> None:
+    former = server.check_output(f"readlink /etc/nginx/certificates/{NAME}")
+    lifetime, remaining = timedelta(days=90), timedelta(days=left, hours=1)
+    try:
+        place(server, certificate(name, lifetime=lifetime, left=remaining, issuer=issuer))
+        for _ in range(40):
+            heard = watch(server)
+            if (said in heard) if said else not heard:
+                break
+            time.sleep(0.25)
+        assert (said in heard) if said else heard == ""
+    finally:
+        server.check_output(f"ln -sfn {former} /etc/nginx/certificates/{NAME} && nginx -s reload")
+
+
+def test_the_watch_sees_that_nothing_is_served(server: Machine) -> None:
+    server.check_output("systemctl stop nginx.service")
+    try:
+        assert f"{NAME} on ::1: no certificate is served" in watch(server)
+    finally:
+        server.check_output("systemctl start nginx.service")
+    assert watch(server) == ""
+
+
+def test_the_watch_is_on_and_alarms(server: Machine) -> None:
+    told = server.check_output("systemctl show art32-certificate-watch.timer -P UnitFileState -P ActiveState")
+    assert told.split() == ["active", "enabled"]
+    shown = server.check_output("systemctl show art32-certificate-watch.service -P OnFailure")
+    assert "art32-alert@art32-certificate-watch.service.service" in shown
 
 
 def test_nothing_is_renewed_before_it_is_due(server: Machine, visitor: Machine) -> None:

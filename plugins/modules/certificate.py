@@ -66,6 +66,18 @@ options:
       - Hashed requirements of O(virtualenv). When given, the environment is made or renewed first, as
         M(art32.server.virtualenv) does.
     type: str
+  addresses:
+    description:
+      - The host's own addresses. When given, a certificate's names have to lead to them before it is issued, so that
+        no try is used up at the directory.
+    type: list
+    elements: str
+    default: []
+  undeclared:
+    description: What happens to certificates that certbot has and the task does not declare.
+    type: str
+    choices: [report, remove]
+    default: report
   deploy:
     description: The command that hands certificates to nginx; the role certbot installs it.
     type: path
@@ -96,6 +108,11 @@ certificates:
       issued: ["it is for a.example.test, not for platform.example.test"]
       deployed: true
       expires: "2026-08-01T10:00:00+00:00"
+removed:
+  description: Certificates that were, or would be, removed because nobody declares them.
+  type: list
+  elements: str
+  returned: success
 virtualenv:
   description: Where certbot's environment is; empty when O(requirements) is not given.
   type: str
@@ -110,6 +127,9 @@ from ansible_collections.art32.server.plugins.module_utils.certificate.task impo
     carry_out,
     ensure_certbot,
     plan,
+    remove,
+    undeclared,
+    warnings,
 )
 from ansible_collections.art32.server.plugins.module_utils.virtualenv import VirtualenvError
 
@@ -124,9 +144,17 @@ def main() -> None:
         for one in plans:
             if one.changed and not module.check_mode:
                 carry_out(one, options)
-        result = answer(plans, str(outcome.directory) if outcome else "", outcome is not None and outcome.changed)
+        left = undeclared(options)
+        removed = left if options["undeclared"] == "remove" else []
+        for name in removed:
+            if not module.check_mode:
+                remove(name, options)
+        environment = str(outcome.directory) if outcome else ""
+        result = answer(plans, environment, outcome is not None and outcome.changed, removed)
     except (CertificateError, VirtualenvError) as error:
         module.fail_json(msg=str(error))
+    for warning in warnings([name for name in left if name not in removed]):
+        module.warn(warning)
     module.exit_json(**result)
 
 

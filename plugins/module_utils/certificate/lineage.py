@@ -27,6 +27,7 @@ __all__ = [
     "differences",
     "issue",
     "issue_command",
+    "lineages",
     "parse_openssl",
     "parse_renewal",
     "read_lineage",
@@ -88,6 +89,11 @@ def read_lineage(name: str, *, configuration: Path = CONFIGURATION) -> Lineage |
         domains=domains,
         expires=expires,
     )
+
+
+def lineages(*, configuration: Path = CONFIGURATION) -> list[str]:
+    """The names of all that certbot has."""
+    return sorted(path.stem for path in (configuration / "renewal").glob("*.conf"))
 
 
 def parse_renewal(text: str) -> dict[str, str]:

@@ -3,7 +3,18 @@
 
 from __future__ import annotations
 
-__all__ = ["ARGUMENTS", "Plan", "answer", "carry_out", "ensure_certbot", "look", "plan"]
+__all__ = [
+    "ARGUMENTS",
+    "Plan",
+    "answer",
+    "carry_out",
+    "ensure_certbot",
+    "look",
+    "plan",
+    "remove",
+    "undeclared",
+    "warnings",
+]
 
 import json
 import os
@@ -23,8 +34,10 @@ from .lineage import (
     differences,
     issue,
     issue_command,
+    lineages,
     read_lineage,
 )
+from .names import check_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +62,8 @@ ARGUMENTS: dict[str, Any] = {
     "ca_bundle": {"type": "path", "default": "/etc/ssl/certs/ca-certificates.crt"},
     "virtualenv": {"type": "path", "default": "/opt/art32/certbot"},
     "requirements": {"type": "str"},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "undeclared": {"type": "str", "choices": ["report", "remove"], "default": "report"},
     "deploy": {"type": "path", "default": "/usr/local/lib/art32/deploy-certificate"},
 }
 
@@ -93,10 +108,23 @@ def served_by_nginx(deploy: Path, names: list[str]) -> dict[str, bool]:
     return dict(json.loads(done.stdout))
 
 
+def undeclared(options: Mapping[str, Any]) -> list[str]:
+    """The names under which certbot has certificates that the task does not declare."""
+    declared = {entry["name"] for entry in options["certificates"]}
+    return [name for name in lineages() if name not in declared]
+
+
+def remove(name: str, options: Mapping[str, Any]) -> None:
+    """Have certbot forget a certificate, and nginx's copies of it with it."""
+    run([f"{options['virtualenv']}/bin/certbot", "delete", "--non-interactive", "--cert-name", name])
+    run([options["deploy"], "--forget", name])
+
+
 def carry_out(one: Plan, options: Mapping[str, Any]) -> None:
     """Issue and deploy what the plan says; raise CertificateError unless both are true afterwards."""
     name = one.wanted.name
     if one.issue:
+        check_names(one.wanted.domains, options["addresses"])
         authority = Authority(directory=options["directory"], webroot=options["webroot"], email=options["email"])
         certbot = Path(options["virtualenv"]) / "bin" / "certbot"
         environment = {**os.environ, "REQUESTS_CA_BUNDLE": options["ca_bundle"]}
@@ -121,7 +149,7 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def answer(plans: list[Plan], virtualenv: str, environment_changed: bool) -> dict[str, Any]:
+def answer(plans: list[Plan], virtualenv: str, environment_changed: bool, removed: list[str]) -> dict[str, Any]:
     """The module's result: what was true before, and what is or would be now."""
     certificates = []
     before, after = [], []
@@ -133,11 +161,13 @@ def answer(plans: list[Plan], virtualenv: str, environment_changed: bool) -> dic
         before += [f"{one.wanted.name}: nginx does not serve it"] if one.deploy and not one.issue else []
         after += [f"{one.wanted.name}: issued"] if one.issue else []
         after += [f"{one.wanted.name}: nginx serves it"] if one.deploy else []
+    before += [f"{name}: undeclared" for name in removed]
     if environment_changed:
         after.append(f"certbot's environment: {virtualenv}")
     return {
-        "changed": environment_changed or any(one.changed for one in plans),
+        "changed": environment_changed or any(one.changed for one in plans) or bool(removed),
         "certificates": certificates,
+        "removed": removed,
         "virtualenv": virtualenv,
         "diff": {"before": "".join(f"{line}\n" for line in before), "after": "".join(f"{line}\n" for line in after)},
     }
@@ -158,4 +188,12 @@ def look(options: Mapping[str, Any]) -> Look:
     for one in plan(options):
         found += [f"{one.wanted.name}: {reason}" for reason in one.issue]
         found += [f"{one.wanted.name}: nginx does not serve it"] if one.deploy and not one.issue else []
-    return Look(differences=tuple(found))
+    left = undeclared(options)
+    if options["undeclared"] == "remove":
+        found += [f"{name}: is not declared" for name in left]
+    return Look(differences=tuple(found), warnings=warnings(left))
+
+
+def warnings(left: list[str]) -> tuple[str, ...]:
+    """What the operator should hear of besides."""
+    return tuple(f"certbot has a certificate that nobody declares: {name}" for name in left)

@@ -4,6 +4,7 @@
     deploy-certificate NAME...    these; as certbot's deploy hook: the one just renewed
     deploy-certificate --all      every one that nginx has a place for
     deploy-certificate --check    change nothing; print which ones nginx serves, as JSON
+    deploy-certificate --forget NAME...   remove their copies here; refused for one that nginx's configuration names
 
 A certificate and its key change together: both lie in a directory of their own, and a link to it moves in one
 step. When nginx refuses its configuration, or goes on serving another certificate, the link moves back and the
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 LINEAGES = Path("/etc/letsencrypt/live")
 PLACES = Path("/etc/nginx/certificates")
+SITES = Path("/etc/nginx/sites-enabled")
 LOCK = Path("/run/lock/art32-deploy-certificate")
 ADDRESS = ("127.0.0.1", 443)
 CONNECT_SECONDS = 3
@@ -54,10 +56,11 @@ def main() -> int:
         print(json.dumps({name: is_served(name) for name in names_of(arguments)}))
         return 0
     failed = False
+    act = forget if arguments.forget else deploy
     with locked():
         for name in names_of(arguments):
             try:
-                print(f"{name}: {deploy(name)}")
+                print(f"{name}: {act(name)}")
             except (DeployError, OSError) as error:
                 failed = True
                 print(f"{name}: {error}", file=sys.stderr)
@@ -70,6 +73,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("names", metavar="NAME", nargs="*", help="a lineage's name")
     parser.add_argument("--all", action="store_true", help="every lineage that nginx has a place for")
     parser.add_argument("--check", action="store_true", help="change nothing, print what is served as JSON")
+    parser.add_argument("--forget", action="store_true", help="remove the copies of these")
     return parser.parse_args()
 
 
@@ -104,6 +108,20 @@ def deploy(name: str) -> str:
         raise
     prune(name)
     return "is served now"
+
+
+def forget(name: str) -> str:
+    """Remove a certificate's link and versions.
+
+    Raises DeployError while nginx's configuration still names it.
+    """
+    needle = f"{PLACES / name}/"
+    if any(needle in site.read_text(encoding="utf-8") for site in SITES.glob("*.conf")):
+        raise DeployError("nginx's configuration names it")
+    (PLACES / name).unlink(missing_ok=True)
+    for version in versions_of(name):
+        shutil.rmtree(version)
+    return "is forgotten"
 
 
 def is_served(name: str) -> bool:
@@ -200,12 +218,16 @@ def wait_until_served(name: str) -> None:
 
 def prune(name: str) -> None:
     """Keep the newest versions: the one served and the one before it."""
-    named = re.compile(re.escape(name) + r"-([0-9a-f]{16}|placeholder)")
-    versions = [version for version in (PLACES / "versions").iterdir() if named.fullmatch(version.name)]
     current = (PLACES / name).resolve()
-    former = sorted((version for version in versions if version != current), key=lambda one: one.stat().st_mtime)
-    for version in former[: 1 - KEPT_VERSIONS]:
+    former = [version for version in versions_of(name) if version != current]
+    for version in sorted(former, key=lambda one: one.stat().st_mtime)[: 1 - KEPT_VERSIONS]:
         shutil.rmtree(version)
+
+
+def versions_of(name: str) -> list[Path]:
+    """All versions of a certificate that are here."""
+    named = re.compile(re.escape(name) + r"-([0-9a-f]{16}|placeholder)")
+    return [version for version in (PLACES / "versions").iterdir() if named.fullmatch(version.name)]
 
 
 @contextlib.contextmanager
