@@ -67,7 +67,7 @@ def test_the_live_rules_are_those_of_ufws_files(server: Machine) -> None:
 def test_ufw_shows_the_rules(server: Machine) -> None:
     status = server.check_output("ufw status verbose")
     assert "Status: active" in status
-    assert "Default: deny (incoming), allow (outgoing), deny (routed)" in status
+    assert "Default: deny (incoming), deny (outgoing), deny (routed)" in status
     shown = {" ".join(line.split()) for line in status.splitlines()}
     management = [
         str(network).removesuffix("/32").removesuffix("/128") for network in server.variable("network_management")
@@ -80,6 +80,14 @@ def test_ufw_shows_the_rules(server: Machine) -> None:
         "80/tcp (v6) ALLOW IN Anywhere (v6) # http",
         "443/tcp (v6) ALLOW IN Anywhere (v6) # https",
         *(f"5432/tcp ALLOW IN {network} # postgresql" for network in management),
+        "53/udp ALLOW OUT Anywhere # dns",
+        "443/tcp ALLOW OUT Anywhere # https",
+        "53/udp (v6) ALLOW OUT Anywhere (v6) # dns",
+        "443/tcp (v6) ALLOW OUT Anywhere (v6) # https",
+        *(
+            f"{network} 5432/tcp ALLOW OUT Anywhere{{v6}} # to the management".format(v6=" (v6)" * (":" in network))
+            for network in management
+        ),
     }
 
 
@@ -90,3 +98,53 @@ def test_ufw_would_write_the_same_files(server: Machine) -> None:
 def test_it_starts_at_boot(server: Machine) -> None:
     assert server.service("ufw").is_enabled
     assert server.service("ufw").is_running
+
+
+def dropped(server: Machine, chain: str, target: str) -> int:
+    """How many packets a rule of the IPv4 table has met."""
+    counters = server.check_output(
+        f"iptables -nvxL {chain} | awk '$3 == \"{target}\" {{ n += $1 }} END {{ print n + 0 }}'"
+    )
+    return int(counters)
+
+
+def knock(vantage: Machine, address: str, port: int, times: int) -> None:
+    """Send the first packet of so many connections, whatever becomes of them."""
+    program = (
+        "import socket, sys\nfor _ in range(int(sys.argv[3])):\n"
+        " s = socket.socket(); s.setblocking(False); s.connect_ex((sys.argv[1], int(sys.argv[2]))); s.close()"
+    )
+    vantage.check_output(f"python3 -c '{program}' {address} {port} {times}")
+
+
+def test_new_ssh_connections_are_limited_for_strangers_only(
+    server: Machine, visitor: Machine, management: Machine
+) -> None:
+    before = dropped(server, "ufw-ssh-limit", "DROP")
+    knock(management, server.addresses[0], 22, 100)
+    assert dropped(server, "ufw-ssh-limit", "DROP") == before
+    knock(visitor, server.addresses[0], 22, 100)
+    assert dropped(server, "ufw-ssh-limit", "DROP") - before >= 60
+    # The management still gets in, and so does the controller, from its own address.
+    assert management.can_connect(server.addresses[0], 22)
+
+
+def test_what_is_refused_is_logged_within_bounds(server: Machine, visitor: Machine) -> None:
+    before = dropped(server, "ufw-after-logging-input", "LOG")
+    knock(visitor, server.addresses[0], 9999, 200)
+    assert 0 <= dropped(server, "ufw-after-logging-input", "LOG") - before <= 13
+    assert dropped(server, "ufw-after-logging-input", "LOG") > 0
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+def test_the_host_reaches_what_is_declared_and_nothing_else(server: Machine, visitor: Machine, family: int) -> None:
+    address = visitor.addresses[family]
+    # Nothing listens on 443: the visitor itself says so. sshd listens on 22: the host does not get there.
+    ports = server.try_ports("egress", [(address, 443), (address, 22)]).text
+    assert f"{address} 443 refused" in ports
+    assert f"{address} 22 silent" in ports
+
+
+def test_no_other_program_loads_rules_at_boot(server: Machine) -> None:
+    for unit in ("nftables", "netfilter-persistent", "firewalld"):
+        assert server.check_output(f"systemctl is-enabled {unit}.service || true") == "masked"

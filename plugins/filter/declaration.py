@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.art32.server.plugins.module_utils import declaration
+from ansible_collections.art32.server.plugins.module_utils.declaration import revocations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,11 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Every filter of this file."""
         return {
+            "egress": _as_filter(declaration.egress),
             "exposure": _as_filter(declaration.exposure),
             "people_with": _as_filter(declaration.people_with),
+            "revocation_lines": _as_filter(revocations.revocation_lines),
+            "revocation_list": _as_filter(revocations.revocation_list),
             "service": _as_filter(declaration.service),
             "services_on": _as_filter(declaration.services_on),
         }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .egress import check_egress, egress
 from .network import addresses_of, check_exposure, check_management, exposure, managed_hosts
 from .people import check_people, people_with
 from .problems import DeclarationError, Problem, nearest
@@ -12,10 +13,12 @@ __all__ = [
     "DeclarationError",
     "Problem",
     "addresses_of",
+    "check_egress",
     "check_exposure",
     "check_management",
     "check_people",
     "check_services",
+    "egress",
     "exposure",
     "managed_hosts",
     "nearest",

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 __all__ = ["Host", "check_environment", "check_host", "hide", "in_lines"]
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .egress import check_egress
 from .network import addresses_of, check_exposure, check_management
 from .people import check_people, people_with
 from .problems import DeclarationError, Problem, nearest
+from .revocations import check_revocations
 from .services import check_services
 from .specs import Spec, check_unknown, check_values
 
@@ -48,9 +51,17 @@ def check_environment(values: Mapping[str, Any], groups: Groups) -> list[Problem
         "network_exposure": lambda value: check_exposure(value, groups),
         "people": check_people,
         "services": check_services,
+        "firewall_egress": check_egress,
+        "sshd_revocations": check_revocations,
     }
     problems = [problem for name, check in checks.items() if name in values for problem in check(values[name])]
-    return [*problems, *_check_region(values), *_check_person(values), *_check_repository(groups)]
+    return [
+        *problems,
+        *_check_region(values),
+        *_check_person(values),
+        *_check_authority(values),
+        *_check_repository(groups),
+    ]
 
 
 def hide(problems: Iterable[Problem], secrets: Iterable[str]) -> list[Problem]:
@@ -102,6 +113,24 @@ def _check_person(values: Mapping[str, Any]) -> list[Problem]:
     meant = nearest(str(person), admins)
     said = f"a person of people with ssh: admin{f' (did you mean {meant}?)' if meant else ''}"
     return [Problem(variable="access_person", value=person, allowed=said)]
+
+
+def _check_authority(values: Mapping[str, Any]) -> list[Problem]:
+    """The authority that signs for the controller has to be one that the hosts go on to trust."""
+    own, trusted = values.get("access_ca_public"), values.get("sshd_trusted_user_ca_keys")
+    if not own or not isinstance(trusted, list) or _key_of(own) in map(_key_of, trusted):
+        return []
+    said = "one of sshd_trusted_user_ca_keys; with this one nobody could log in any more"
+    return [Problem(variable="access_ca_public", value=own, allowed=said)]
+
+
+def _key_of(line: Any) -> bytes:  # noqa: ANN401 - what the operator wrote
+    """What a public key line says without its comment; of no such line, the line."""
+    words = str(line).split()
+    try:
+        return base64.b64decode(words[1], validate=True)
+    except (IndexError, ValueError):
+        return str(line).encode()
 
 
 def _check_repository(groups: Groups) -> list[Problem]:

@@ -21,7 +21,10 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
 }
 # Names of accounts that Debian, the cloud's image or the collection itself has.
 RESERVED = frozenset(
-    {"root", "admin", "debian", "postgres", "www-data", "nobody", "backup", "audit", "daemon", "sshd", "pgbackrest"},
+    {
+        *("root", "admin", "debian", "postgres", "www-data", "nobody", "backup", "audit", "daemon", "sshd"),
+        *("pgbackrest", "break-glass"),
+    },
 )
 EMAIL = r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+"
 A_NAME = "lower-case letters, digits and dashes, at most 31, beginning with a letter; no account of the system"

@@ -128,7 +128,7 @@ def compare(request: Request) -> Comparison:
         *(change for entry in differing for change in _file_changes(entry, evidence.files[entry.path])),
         *(_removal_change(path, request) for path in removals),
         *(_unit_change(unit, evidence.units.get(unit.name)) for unit in units),
-        *(_activation_changes(request, activations, stale)),
+        *(_activation_changes(request, activations, stale, stamp.drift(request.loaded, evidence))),
     ]
     return Comparison(
         changes=tuple(changes),
@@ -291,7 +291,13 @@ def _unit_change(declared: Unit, state: UnitState | None) -> Change:
     )
 
 
-def _activation_changes(request: Request, activations: Sequence[int], stale: Mapping[int, str]) -> Iterable[Change]:
+def _activation_changes(
+    request: Request, activations: Sequence[int], stale: Mapping[int, str], drift: tuple[str, str, str] | None
+) -> Iterable[Change]:
     sentences = (stale.get(number) or str(request.activate[number]) for number in activations)
-    sentences = (sentence[0].upper() + sentence[1:] for sentence in sentences)
-    return (Change(sentence=sentence) for sentence in dict.fromkeys(sentences))
+    for sentence in dict.fromkeys(sentence[0].upper() + sentence[1:] for sentence in sentences):
+        if drift and sentence.startswith("Activate again"):
+            command, prints, printed = drift
+            yield Change(sentence=sentence, header=f"`{command}`", before=prints, after=printed)
+        else:
+            yield Change(sentence=sentence)

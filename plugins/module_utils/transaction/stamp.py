@@ -34,6 +34,7 @@ __all__ = [
     "Evidence",
     "activated_units",
     "digest",
+    "drift",
     "refresh",
     "stale",
     "stamp_path",
@@ -151,6 +152,15 @@ def _is_stamped(
     if relevant[newest].ctime > float(stamp.get("activated", 0)):
         return False
     return all(stamp.get("files", {}).get(path) == digest(found) for path, found in relevant.items())
+
+
+def drift(commands: Sequence[Sequence[str]], evidence: Evidence) -> tuple[str, str, str] | None:
+    """Give the first command that prints something else than was confirmed: itself, what it prints, what it printed."""
+    known = (evidence.state or {}).get("loaded", {})
+    for text in map(shlex.join, commands):
+        if evidence.outputs.get(text) != known.get(text):
+            return text, evidence.outputs.get(text, ""), known.get(text, "")
+    return None
 
 
 def _drifted(commands: Sequence[Sequence[str]], evidence: Evidence) -> str | None:
