@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["issue", "person"]
+__all__ = ["issue", "person", "plain"]
 
 import os
 import subprocess
@@ -42,13 +42,14 @@ def issue(environment: Environment, directory: Path, reason: str) -> Path:
     grant = access.Grant(person=name, environment=environment.name, reason=reason)
     with tempfile.TemporaryDirectory(prefix="art32-") as scratch:
         try:
-            signer = access.authority(_plain(environment, private, Path(scratch)), ca_public)
-            return access.issue(directory, grant, signer)
+            signer = access.authority(plain(environment, private, Path(scratch)), ca_public)
+            log = environment.directory / ".ssh" / "issued.jsonl"
+            return access.issue(directory, grant, signer, log=log)
         except (access.AccessError, OSError) as error:
             raise NotAssessedError(f"no certificate can be made for {name}: {error}") from error
 
 
-def _plain(environment: Environment, declared: str, scratch: Path) -> str:
+def plain(environment: Environment, declared: str, scratch: Path) -> str:
     """The authority's key as ssh-keygen can read it: a vaulted file is decrypted beside nothing else."""
     path = Path(declared).expanduser()
     if declared.startswith(access.AGENT) or not path.read_bytes().startswith(VAULTED):

@@ -76,11 +76,13 @@ class ActionModule(ActionBase):
         """The person's key with a certificate that lasts, from the environment's authority."""
         person, public = self._value("access_person"), self._value("access_ca_public")
         grant = access.Grant(person=person, environment=self._value("art32_environment"), reason=reason)
+        revoked = self._templar.template(self._vars.get("sshd_revocations", []))
         directory = Path(self._value("inventory_dir")) / ".access"
-        key = access.lasting(directory, grant, public)
+        key = access.lasting(directory, grant, public, revoked)
         if key is None:
             with signing(self._loader, self._value("access_ca"), public) as authority:
-                key = access.issue(directory, grant, authority)
+                log = directory.with_name(".ssh") / "issued.jsonl"
+                key = access.issue(directory, grant, authority, revoked, log=log)
         return Login(user=person, key=key, certificate=True)
 
     def _first(self) -> Login:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COMMAND", "IDENTITIES", "UnsupportedHostError", "parse"]
+__all__ = ["COMMAND", "HOST_KEY", "IDENTITIES", "UnsupportedHostError", "parse"]
 
 import shlex
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 SUPPORTED = {"12": "bookworm", "13": "trixie"}
 KIB_PER_MIB = 1024
 
-# The public half of what a host identifies itself with to other hosts: keys, and their certificates.
+# The public half of what a host identifies itself with, to other hosts and to clients: keys, and their certificates.
 IDENTITIES = "/etc/art32/identities"
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 IDENTITY = "ART32_IDENTITY "
 
 COMMAND = (
     "cat /etc/os-release && echo ART32_HOSTNAME=$(uname -n) && echo ART32_CPUS=$(getconf _NPROCESSORS_ONLN)"
     " && echo ART32_MEMORY=$(grep MemTotal: /proc/meminfo | tr -dc 0-9)"
     " && echo ART32_PYTHON=$(/usr/bin/python3 --version | cut -d' ' -f2)"
-    f' && for f in {IDENTITIES}/*.pub; do [ ! -r "$f" ] || echo "{IDENTITY}$(basename "$f") $(cat "$f")"; done'
+    f" && for f in {IDENTITIES}/*.pub {HOST_KEY}*.pub;"
+    f' do [ ! -r "$f" ] || echo "{IDENTITY}$(basename "$f") $(cat "$f")"; done'
 )
 
 

@@ -132,3 +132,40 @@ def wait_for(socket: Path) -> None:
         if subprocess.run(["ssh-add", "-l"], check=False, capture_output=True).returncode == 1:
             return
     raise TimeoutError(socket)
+
+
+def test_a_revoked_certificate_is_replaced(tmp_path: Path, signer: access.Authority) -> None:
+    key = access.issue(tmp_path / "access", JANE, signer)
+    found = access.read(access.certificate_of(key).read_text(encoding="utf-8"))
+    assert found
+    revoked = [{"serial": found.serial, "reason": "x"}]
+    assert access.lasting(tmp_path / "access", JANE, signer.public)
+    assert access.lasting(tmp_path / "access", JANE, signer.public, revoked) is None
+    before = key.read_text(encoding="utf-8")
+    access.issue(tmp_path / "access", JANE, signer, revoked)
+    assert access.lasting(tmp_path / "access", JANE, signer.public, revoked)
+    assert key.read_text(encoding="utf-8") == before
+
+
+def test_a_revoked_key_is_replaced(tmp_path: Path, signer: access.Authority) -> None:
+    key = access.issue(tmp_path / "access", JANE, signer)
+    public = key.with_suffix(".pub").read_text(encoding="utf-8").strip()
+    revoked = [{"fingerprint": access.fingerprint(public), "reason": "x"}]
+    access.issue(tmp_path / "access", JANE, signer, revoked)
+    assert key.with_suffix(".pub").read_text(encoding="utf-8").strip() != public
+    assert access.lasting(tmp_path / "access", JANE, signer.public, revoked)
+
+
+def test_a_revoked_id_is_refused(tmp_path: Path, signer: access.Authority) -> None:
+    with pytest.raises(access.AccessError, match="login_reason"):
+        access.issue(tmp_path / "access", JANE, signer, [{"id": JANE.identity, "reason": "x"}])
+
+
+def test_a_hosts_certificate_is_no_persons(tmp_path: Path, signer: access.Authority) -> None:
+    public = make_key(tmp_path / "host")
+    request = access.Request(identity="server", principals=("server", "203.0.113.10"), validity="+90d", host=True)
+    certificate = access.certify(public, request, signer)
+    now = datetime.now(tz=UTC)
+    assert access.good_for(certificate, public, request, ca_public=signer.public, now=now) > timedelta(days=89)
+    person = access.Request(identity="server", principals=request.principals, validity="+90d")
+    assert not access.good_for(certificate, public, person, ca_public=signer.public, now=now)
