@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import getpass
 import os
@@ -24,7 +25,8 @@ from ansible_collections.art32.server.plugins.plugin_utils.surveyed import Surve
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SOURCES = ("template", "content", "src", "link")
+SOURCES = ("template", "content", "content_base64", "src", "link")
+CONTENTS = ("template", "content", "content_base64", "src", "vars")
 CONTROLLER_ONLY = ("step", "token", "owner", "contents")
 # A login that hangs after the authentication is ended by nothing in ssh itself.
 LOGIN_SECONDS = 20
@@ -101,7 +103,15 @@ class ActionModule(SurveyedAction):
             return self._render(str(entry["template"]), str(entry.get("dest")), entry.get("vars") or {}, task_vars)
         if "src" in given:
             return self._read(str(entry["src"]))
+        if "content_base64" in given:
+            return self._decode(str(entry["content_base64"]), str(entry.get("dest")))
         return str(entry["content"]).encode() if "content" in given else None
+
+    def _decode(self, text: str, dest: str) -> bytes:
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise AnsibleActionFail(f"files: {dest}: content_base64 is no base64: {error}") from error
 
     def _read(self, name: str) -> bytes:
         path = self._loader.get_real_file(self._find_needle("files", name))  # type: ignore[no-untyped-call]
@@ -258,7 +268,7 @@ def _bounded(executable: str, seconds: float) -> Iterator[str]:
 def _without_sources(entry: Mapping[str, Any]) -> Result:
     if isinstance(entry.get("mode"), int):
         raise AnsibleActionFail(f'files: {entry.get("dest")}: mode has to be a string, such as "0644"')
-    return {key: value for key, value in entry.items() if key not in ("template", "content", "src", "vars")}
+    return {key: value for key, value in entry.items() if key not in CONTENTS}
 
 
 def _owner() -> str:

@@ -85,6 +85,9 @@ options:
       content:
         description: The content itself.
         type: str
+      content_base64:
+        description: The content in base64, for files that are no text.
+        type: str
       src:
         description: File of the role or the play on the controller, in any encoding; a vaulted one is decrypted.
         type: str

@@ -30,6 +30,7 @@ SPECIFICATION: dict[str, Any] = {
         template={"type": "str"},
         vars={"type": "dict"},
         content={"type": "str", "no_log": True},
+        content_base64={"type": "str", "no_log": True},
         src={"type": "str"},
         link={"type": "str"},
         owner=_OWNER,

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir())
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 # Actions whose module only holds the documentation: every scenario begins with them, the backup's proves the last.
-ON_THE_CONTROLLER = {"bootstrap", "login", "preflight", "audit", "machine_identity"}
+ON_THE_CONTROLLER = {"bootstrap", "login", "preflight", "audit", "machine_identity", "host_certificate"}
 # What a role's task may be: the site runs the roles once without their hosts (docs/site.md).
 SURVEYED = {
     f"art32.server.{name}"
     for name in (
         *("transaction", "accounts", "postgresql_access", "certificate", "release", "machine_identity", "once"),
-        *("preflight", "login"),
+        *("preflight", "login", "host_certificate"),
     )
 }
 HOSTLESS = {f"ansible.builtin.{name}" for name in ("import_tasks", "include_tasks", "set_fact")}
