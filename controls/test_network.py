@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .machine import Machine
 
+# Both kinds of iptables and nft itself: engines use any of them.
+TRANSLATIONS = (
+    "set -e; for family in iptables ip6tables; do $family-save -t nat; $family-legacy-save -t nat 2>/dev/null || true;"
+    " done; nft list ruleset"
+)
 NO_CLOUD = "no cloud account is declared, so the provider's own rules cannot be read"
 
 
@@ -38,6 +43,17 @@ def test_loaded_rules_equal_the_declaration(managed: Machine, declaration: Envir
     declared = firewall.declared_openings(declaration.exposure(managed.name), family)
     assert not loaded - declared, f"The IPv{family} rules let in what is not declared: {listed(loaded - declared)}."
     assert not declared - loaded, f"The IPv{family} rules keep out what is declared: {listed(declared - loaded)}."
+
+
+@control("NET-1")
+def test_nothing_is_published_past_the_firewall(managed: Machine, declaration: Environment) -> None:
+    told = managed.fetch("translations", TRANSLATIONS)
+    if told.rc:
+        not_assessed(f"the tables cannot be read: {told.stderr.strip()}")
+    open_to_all = {str(rule["port"]) for rule in declaration.exposure(managed.name)}
+    found = {port: rule for port, rule in firewall.published(told.stdout).items() if port not in open_to_all}
+    shown = ", ".join(f"port {port} ({rule})" for port, rule in sorted(found.items()))
+    assert not found, f"A container engine or somebody else publishes past the firewall: {shown}."
 
 
 @control("NET-1")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from plugins.module_utils import access
+from plugins.module_utils.declaration.revocations import revocation_list
 
 from . import certificates
 from .judges import sshd
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 BARE = "login-with-bare-key"
+PER_ACCOUNT = (
+    "for account in root $(ls /etc/ssh/principals); do"
+    ' sshd -T -C "user=$account,host=any,addr=203.0.113.9" | sed "s/^/$account /"; done'
+)
+LIST = "base64 --wrap=0 /etc/ssh/revoked_keys"
+# Of OpenSSH's list (PROTOCOL.krl): the date of making is a word of eight bytes, what is revoked follows.
+DATE = slice(20, 28)
+REVOKED = slice(28, None)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +55,30 @@ def bare_key(declaration: Environment) -> Iterator[Path]:
 def test_effective_settings_accept_certificates_only(managed: Machine) -> None:
     found = sshd.weaknesses(sshd.effective(managed.observed("sshd-effective").text))
     assert not found, f"The SSH server is open to more than certificates: {', '.join(found)}."
+
+
+@control("SSH-1")
+def test_no_account_has_settings_of_its_own(managed: Machine) -> None:
+    told: dict[str, list[str]] = {}
+    for line in managed.fetch("sshd-per-account", PER_ACCOUNT).text.splitlines():
+        account, _, setting = line.partition(" ")
+        told.setdefault(account, []).append(setting)
+    assert told.keys() > {"root"}, "The server's settings could not be asked for any person's account."
+    for account, lines in told.items():
+        found = sshd.weaknesses(sshd.effective("\n".join(lines)))
+        assert not found, f"For {account} the SSH server is open to more than certificates: {', '.join(found)}."
+        other = set(lines) ^ set(told["root"])
+        assert not other, f"For {account} the SSH server has settings of its own: {', '.join(sorted(other))}."
+
+
+@control("SSH-1")
+def test_what_is_revoked_equals_the_declaration(managed: Machine) -> None:
+    days = int(managed.variable("sshd_revocation_max_age_days", 30))
+    declared = base64.b64decode(revocation_list(managed.variable("sshd_revocations", []), days))
+    found = base64.b64decode(managed.fetch("revoked-keys", LIST).text)
+    assert found[REVOKED] == declared[REVOKED], "The list of revoked keys is not the one that is declared."
+    age = datetime.now(tz=UTC) - datetime.fromtimestamp(int.from_bytes(found[DATE]), tz=UTC)
+    assert age <= timedelta(days=days), f"The list of revoked keys is {age.days} days old; {days} are allowed."
 
 
 @control("SSH-1")

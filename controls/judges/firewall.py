@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Opening", "covers", "declared_openings", "openings"]
+__all__ = ["Opening", "covers", "declared_openings", "openings", "published"]
 
 import argparse
+import re
 import shlex
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 ANY_SOURCE = {4: "0.0.0.0/0", 6: "::/0"}
 # What a host needs to have an address at all: answers of DHCP, from the server's port to the client's.
 ADDRESSING = {("udp", "67", "68"), ("udp", "547", "546")}
+TRANSLATION = re.compile(r"-j (DNAT|REDIRECT|TPROXY)\b|\b(dnat|redirect|tproxy)\b.* to\b|\bredirect$")
+LOCAL_OUTPUT = re.compile(r"^-A (OUTPUT|POSTROUTING)\b")
+PORT = re.compile(r"dports? (?:\{ ?)?([0-9:,-]+)")
 PING_AND_NEIGHBOURS = {"icmp", "ipv6-icmp", "icmpv6"}
 
 
@@ -52,6 +56,20 @@ def declared_openings(rules: Iterable[Mapping[str, Any]], family: int) -> set[Op
         for source in rule["sources"]
         if ip_network(source).version == family
     }
+
+
+def published(rules: str) -> dict[str, str]:
+    """Ports that are handed to another address before INPUT is asked, as container engines do, each with its rule.
+
+    Reads iptables-save's tables and nft's; a translation whose port is not told counts for every port.
+    """
+    lines = [line.strip() for line in rules.splitlines()]
+    translating = [line for line in lines if TRANSLATION.search(line) and not LOCAL_OUTPUT.search(line)]
+    found: dict[str, str] = {}
+    for line in translating:
+        port = PORT.search(line)
+        found.setdefault(port[1] if port else "any", line)
+    return found
 
 
 def covers(sources: Iterable[str], addresses: Iterable[str]) -> bool:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from controls.judges.firewall import published
+from controls.test_network import TRANSLATIONS
+
 if TYPE_CHECKING:
     from controls.machine import Machine
 
@@ -148,3 +151,16 @@ def test_the_host_reaches_what_is_declared_and_nothing_else(server: Machine, vis
 def test_no_other_program_loads_rules_at_boot(server: Machine) -> None:
     for unit in ("nftables", "netfilter-persistent", "firewalld"):
         assert server.check_output(f"systemctl is-enabled {unit}.service || true") == "masked"
+
+
+def test_what_an_engine_publishes_is_seen(server: Machine) -> None:
+    assert published(server.check_output(TRANSLATIONS)) == {}
+    rule = "PREROUTING -p tcp --dport 6379 -j DNAT --to-destination 172.17.0.2:6379"
+    server.check_output(f"iptables -t nat -A {rule}")
+    server.check_output("nft add table inet engine")
+    server.check_output("nft 'add chain inet engine dnat { type nat hook prerouting priority -100 ; }'")
+    server.check_output("nft add rule inet engine dnat tcp dport 8080 dnat ip to 10.88.0.2:80")
+    try:
+        assert set(published(server.check_output(TRANSLATIONS))) == {"6379", "8080"}
+    finally:
+        server.check_output(f"iptables -t nat -D {rule}; nft delete table inet engine")
