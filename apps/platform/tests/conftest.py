@@ -25,6 +25,8 @@ from .cluster import SUPERUSER, running_cluster
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pytest_django import DjangoDbBlocker
+
 PASSWORD = "correct horse battery staple"
 PROXY = {"REMOTE_ADDR": "", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_HOST": "platform.example.test"}
 TODAY = datetime.now(tz=UTC).date()
@@ -111,6 +113,24 @@ def browser() -> Callable[..., Client]:
 
     cache.clear()
     return make
+
+
+@pytest.fixture
+def committing(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """A copy of the database in which transactions really end, by its name; the log could not be emptied."""
+    with django_db_blocker.unblock():
+        if not connection.settings_dict["NAME"].startswith("test_"):  # no other test of this run wants a database
+            connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        original = connection.settings_dict["NAME"]
+        connection.close()
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE chained TEMPLATE {original}")
+        connection.settings_dict["NAME"] = "chained"
+        yield "chained"
+        connection.close()
+        connection.settings_dict["NAME"] = original
+        with connection._nodb_cursor() as cursor:
+            cursor.execute("DROP DATABASE chained WITH (FORCE)")
 
 
 def _session_of(account: Account) -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from django.db.backends.utils import CursorWrapper
-    from pytest_django import DjangoDbBlocker
 
 ROWS = 60
 KINDS = ("edit", "delete", "reorder", "insert", "cut")
@@ -165,23 +164,7 @@ def test_links_cannot_be_forged(db: None) -> None:
             cursor.execute(statement)
 
 
-@pytest.fixture
-def committing(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A copy of the database in which transactions really end; the log itself could not be emptied afterwards."""
-    original = connection.settings_dict["NAME"]
-    connection.close()
-    with django_db_blocker.unblock():
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE chained TEMPLATE {original}")
-        connection.settings_dict["NAME"] = "chained"
-        yield
-        connection.close()
-        connection.settings_dict["NAME"] = original
-        with connection._nodb_cursor() as cursor:
-            cursor.execute("DROP DATABASE chained WITH (FORCE)")
-
-
-def test_chain_has_no_gaps_and_no_deadlocks_when_many_write_at_once(committing: None) -> None:
+def test_chain_has_no_gaps_and_no_deadlocks_when_many_write_at_once(committing: str) -> None:
     problems = []
 
     def work(number: int) -> None:

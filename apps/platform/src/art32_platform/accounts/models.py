@@ -23,6 +23,17 @@ __all__ = ["EMAIL", "Account", "AccountManager", "Link", "Purpose", "Session"]
 # Printable ASCII without blanks: the address is also a header and a field of the access log.
 EMAIL = r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"
 
+# Signs in a browser's User-Agent; the first that is there counts, for most of them claim to be each other.
+PROGRAMS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+}
+
 
 class AccountManager(BaseUserManager["Account"]):
     """Finds accounts by e-mail address, whatever its case."""
@@ -153,6 +164,13 @@ class Session(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         ordering = ("-seen_at",)
+
+    @property
+    def browser(self) -> str:
+        """What the owner recognises: `Firefox on Windows`; as the browser says, which need not be true."""
+        program = next((name for sign, name in PROGRAMS.items() if sign in self.agent), "A browser")
+        system = next((name for sign, name in SYSTEMS.items() if sign in self.agent), "an unknown system")
+        return f"{program} on {system}"
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionStore]:

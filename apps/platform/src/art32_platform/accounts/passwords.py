@@ -61,7 +61,7 @@ class BreachedPasswordValidator:
 
     def get_help_text(self) -> str:
         """For the form."""
-        return "A password that was ever stolen anywhere is refused." if settings.PLATFORM_BREACHED_PASSWORDS else ""
+        return "Passwords that are known to be stolen are refused."
 
 
 def _is_listed(file: BinaryIO, digest: bytes) -> bool:

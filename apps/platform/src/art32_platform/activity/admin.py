@@ -13,6 +13,6 @@ class ActivityAdmin(EntityAdmin):
     """Administrators read it all, managers among the staff that of their organisations."""
 
     list_display = ("at", "account", "action", "kind", "record", "origin")
-    list_filter = ("action", "kind")
-    search_fields = ("=account", "=record")
+    list_filter = ("action",)
+    search_fields = ("=account", "=record", "=kind")
     actions = None
