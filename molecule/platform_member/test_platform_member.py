@@ -26,7 +26,7 @@ def test_accounts_are_as_declared_and_nobody_is_removed(server: Machine) -> None
 
 def test_roles_are_as_declared(server: Machine) -> None:
     query = (
-        "SELECT email, organisation.name, role, until IS NOT NULL FROM customers_membership membership"
+        "SELECT email, organisation.name, role, membership.until IS NOT NULL FROM customers_membership membership"
         " JOIN accounts_account account ON account.id = account_id"
         " JOIN customers_organisation organisation ON organisation.id = organisation_id ORDER BY email"
     )
