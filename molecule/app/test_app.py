@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from controls import sources
+from controls.judges import units
+
 if TYPE_CHECKING:
     from controls.machine import Machine
 
 SERVICES = ["sample", "second-one"]
-UNITS = [*(f"art32-{name}" for name in SERVICES), "art32-sample-candidate", "art32-sample-migrate"]
+UNITS = [
+    *(f"art32-{name}" for name in SERVICES),
+    *("art32-sample-candidate", "art32-sample-migrate", "art32-sample.note", "art32-second-one.worker"),
+]
+TALKS_TO = ["127.0.0.1:22", "mail.example.test:587"]
 SECRETS = {"SECRET_KEY": "planted-secret-key-7f3a", "API_TOKEN": "planted-token-91bc"}
 
 
@@ -107,12 +114,73 @@ def test_it_can_write_nothing_of_the_system(server: Machine) -> None:
         assert ask(server, service)["writable"] == []
 
 
+@pytest.mark.parametrize("unit", ["art32-second-one", "art32-second-one-candidate", "art32-second-one.worker"])
+def test_a_restriction_is_loosened_where_it_is_declared_alone(server: Machine, unit: str) -> None:
+    told = server.check_output(f"systemctl show {unit}.service -P MemoryDenyWriteExecute -P StateDirectory")
+    assert told.split() == ["no", "second-one"]
+    other = server.check_output("systemctl show art32-sample.service -P MemoryDenyWriteExecute -P StateDirectory")
+    assert other.split() == ["yes"]
+    assert server.file("/var/lib/second-one").user == "second-one"
+
+
+def test_a_secret_reaches_the_environment_where_that_is_declared(server: Machine) -> None:
+    page = ask(server, "second-one")
+    assert page["greeting"] == "from a 100% 'secret'"
+    assert server.run("systemctl show 'art32-second-one*' | grep -F \"100% 'secret\"").rc == 1
+
+
+def reached(server: Machine, service: str, talks_to: list[str]) -> list[str]:
+    """What the audit would say of the units' addresses."""
+    told = {name: server.check_output(command) for name, command in sources.reach(service, talks_to).items()}
+    return units.address_problems(
+        units.parse(told[f"units-{service}"]),
+        talks_to,
+        now=units.looked_up(told[f"names-{service}"]),
+        lately=json.loads(told[f"addresses-{service}"]),
+        resolvers=server.check_output("awk '$1 == \"nameserver\" { print $2 }' /etc/resolv.conf").split(),
+    )
+
+
 def test_it_reaches_only_what_it_declares(server: Machine) -> None:
     assert ask(server, "sample")["network"] != "connected"
     assert ask(server, "second-one")["network"] == "connected"
-    told = server.check_output("systemctl show art32-second-one.service -P IPAddressAllow -P IPAddressDeny")
-    assert told.split("\n")[0] == "127.0.0.1/32"
-    assert set(told.split("\n")[1].split()) == {"0.0.0.0/0", "::/0"}
+    assert reached(server, "sample", []) == []
+    assert reached(server, "second-one", TALKS_TO) == []
+    told = server.check_output("systemctl show art32-second-one.service -P IPAddressAllow").split()
+    assert {"127.0.0.1/32", "192.0.2.10/32"} < set(told)
+    assert {network.partition("/")[2] for network in told} <= {"32", "128"}
+
+
+def test_other_addresses_than_declared_are_noticed(server: Machine) -> None:
+    server.check_output("systemctl set-property --runtime art32-second-one.worker.service IPAddressAllow=10.0.0.0/8")
+    try:
+        assert reached(server, "second-one", TALKS_TO) == [
+            "art32-second-one.worker.service may reach 10.0.0.0/8, which talks_to does not name"
+        ]
+    finally:
+        server.check_output("systemctl start art32-addresses.service")
+    assert reached(server, "second-one", TALKS_TO) == []
+
+
+def test_a_name_with_another_address_keeps_both_for_a_day(server: Machine) -> None:
+    move = "sed 's/^192.0.2.{} mail/192.0.2.{} mail/' /etc/hosts >/run/hosts; cat /run/hosts >/etc/hosts"
+    server.check_output(move.format(10, 11))
+    try:
+        assert any("cannot reach 192.0.2.11/32" in problem for problem in reached(server, "second-one", TALKS_TO))
+        server.check_output("systemctl start art32-addresses.service")
+        told = server.check_output("systemctl show art32-second-one.service -P IPAddressAllow").split()
+        assert {"192.0.2.10/32", "192.0.2.11/32"} < set(told)
+        assert reached(server, "second-one", TALKS_TO) == []
+    finally:
+        server.check_output(move.format(11, 10))
+
+
+def test_the_process_runs_and_the_job_waits_for_its_hour(server: Machine) -> None:
+    process = server.check_output("systemctl show -P MainPID art32-second-one.worker.service")
+    assert server.check_output(f"stat -c %U /proc/{process}") == "second-one"
+    assert server.service("art32-second-one.worker.service").is_enabled
+    assert server.check_output("systemctl show -P ActiveState art32-sample.note.timer") == "active"
+    assert server.check_output("systemctl is-enabled art32-sample.note.timer") == "enabled"
 
 
 def test_no_request_is_refused_while_it_restarts(server: Machine) -> None:

@@ -1,6 +1,7 @@
 """Asks a service over its socket, steadily, until it is told to stop: load.py SOCKET RESULT REQUESTS_PER_SECOND.
 
-Writes what came back: {"sent": n, "failed": [reasons], "releases": [in the order they first answered], "slowest": s}.
+Writes what came back: {"sent": n, "failed": [reasons], "releases": [in the order they first answered], "slowest": s,
+"rate": what was reached}.
 """
 
 from __future__ import annotations
@@ -55,12 +56,16 @@ def main() -> None:
     path, output, rate = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     threads: list[threading.Thread] = []
-    while not stopped.wait(1 / float(rate)):
+    began = due = time.monotonic()
+    while not stopped.wait(max(0.0, due - time.monotonic())):
+        due += 1 / float(rate)
         threads = [thread for thread in threads if thread.is_alive()]
         threads.append(threading.Thread(target=ask, args=[path]))
         threads[-1].start()
+    seconds = time.monotonic() - began
     for thread in threads:
         thread.join()
+    result["rate"] = round(result["sent"] / seconds, 1)
     Path(output).write_text(json.dumps(result), encoding="utf-8")
 
 

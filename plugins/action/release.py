@@ -36,8 +36,10 @@ class ActionModule(SurveyedAction):
         self._vars = task_vars or {}
         arguments = self._arguments()
         try:
-            sources = self._sources(arguments["services"], arguments.pop("server_requirements"))
-            wanted = [_wanted(service, sources[service["name"]]) for service in arguments["services"]]
+            servers = arguments.pop("server_requirements")
+            # What is on the host is gone back to, whatever is declared.
+            sources = {} if arguments["back_to"] else self._sources(arguments["services"], servers)
+            wanted = [_wanted(service, sources.get(service["name"])) for service in arguments["services"]]
             result = self._ask({**arguments, "services": wanted}, self._vars)
             if result.get("lacking"):
                 result = self._equip(arguments, wanted, {name: sources[name] for name in result["lacking"]})
@@ -54,6 +56,9 @@ class ActionModule(SurveyedAction):
                 "keep": {"type": "int", "default": 3},
                 "lock_timeout": {"type": "int", "default": 60},
                 "by": {"type": "str", "default": ""},
+                "again": {"type": "bool", "default": False},
+                "back_to": {"type": "str", "default": ""},
+                "reason": {"type": "str", "default": ""},
             },
         )
         person = self._vars.get("access_person")
@@ -113,13 +118,15 @@ def _wheels(sources: Iterable[Source], directory: Path) -> dict[Path, Path]:
     return wheels
 
 
-def _wanted(service: dict[str, Any], source: Source) -> dict[str, Any]:
+def _wanted(service: dict[str, Any], source: Source | None) -> dict[str, Any]:
     """What the host has to know for the comparison; never secrets."""
     database = service.get("database") or ""
     return {
         "name": service["name"],
-        "release": release_id(source),
-        "source": source.label,
+        "release": release_id(source) if source else "",
+        "source": source.label if source else "",
         "migrates": bool(service.get("migrate")),
         "owner": f"{database}_owner" if database else "",
+        "processes": [program["name"] for program in service.get("processes", [])],
+        "jobs": [program["name"] for program in service.get("jobs", [])],
     }

@@ -14,6 +14,9 @@ description:
     it is started beside the old one and asked for its health, becomes the current one, and is started on the socket
     that stays open. When it is not healthy then, the release before serves again.
   - A wheel is sent, and a checkout's wheel built, only when a host lacks the release.
+  - A migration that exits with status 75 cannot run while the service does. It is run again with C(ART32_MAINTENANCE=1)
+    while the service is stopped and nginx answers 503.
+  - Further processes of a service are restarted with the new release and have to keep running.
   - The units are those of the role P(art32.server.app#role).
 requirements:
   - Debian's package C(python3-venv) on the host
@@ -56,6 +59,20 @@ options:
     description: Seconds to wait for another release on the same host.
     type: int
     default: 60
+  again:
+    description: Whether a declared release that was taken back by O(back_to) is released again. Otherwise the one that
+      serves stays, with a warning.
+    type: bool
+    default: false
+  back_to:
+    description: Goes back to a release that served before and is still on the host, V(previous) for the last one, or
+      its id. The one that serves now is taken back, until it is released O(again). Migrations are not undone.
+    type: str
+    default: ""
+  reason:
+    description: Why, for the record.
+    type: str
+    default: ""
   by:
     description: Who releases, for the record. The variable C(access_person), otherwise the controller's user, when
       not given.
@@ -102,8 +119,13 @@ def main() -> None:
     """Compare; then ask for what is lacking, or take over."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     options = module.params
-    found = compare(options)
+    try:
+        found = compare(options)
+    except ReleaseError as error:
+        module.fail_json(msg=str(error))
     result = answer(found)
+    for warning in found.warnings:
+        module.warn(warning)
     if not result["changed"] or module.check_mode:
         module.exit_json(**result)
     lacking = found.lacking()
@@ -111,7 +133,10 @@ def main() -> None:
         module.exit_json(**{**result, "changed": False, "lacking": lacking})
     try:
         with lock.held(options["by"], timeout=options["lock_timeout"]):
-            complaints = take_over(compare(options), options)
+            # Another release may have been under way.
+            found = compare(options)
+            result = answer(found)
+            complaints = take_over(found, options)
     except ReleaseError as error:
         complaints = [str(error)]
     if complaints:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .fields import Field, check_mapping, is_text, matches, with_text_keys
 from .problems import DeclarationError, Problem, nearest
+from .sandbox import is_sandbox, sandbox_problem
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})+"
@@ -33,12 +34,17 @@ DEFAULTS: Mapping[str, Any] = {
     "account_header": "X-Account",
     "on": "app",
     "talks_to": [],
+    "secret_variables": [],
+    "processes": [],
+    "jobs": [],
+    "sandbox": {},
 }
 
 _is_domain = matches(DOMAIN)
 _is_path = matches(r"/[^\s]*")
 _is_identifier = matches(r"[a-z][a-z0-9_-]{0,30}")
 _is_variable = matches(r"[A-Za-z_][A-Za-z0-9_]*")
+_is_unit = matches(r"[a-z][a-z0-9-]{0,22}")
 
 
 def service(services: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - checked here
@@ -93,7 +99,35 @@ def _check_parts(variable: str, entry: Mapping[str, Any]) -> list[Problem]:
     kind = next((kind for kind in SOURCE_FIELDS if kind in source), None)
     if kind is None:
         return [Problem(variable=f"{variable}.source", value=source, allowed=A_SOURCE)]
-    return check_mapping(f"{variable}.source", source, SOURCE_FIELDS[kind])
+    return [
+        *check_mapping(f"{variable}.source", source, SOURCE_FIELDS[kind]),
+        *_check_programs(variable, entry),
+        *_check_secret_variables(variable, entry),
+    ]
+
+
+def _check_programs(variable: str, entry: Mapping[str, Any]) -> list[Problem]:
+    """The fields of processes and jobs; a name stands for one unit."""
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for kind, fields in PROGRAM_FIELDS.items():
+        for index, program in enumerate(entry.get(kind, [])):
+            here = f"{variable}.{kind}[{index}]"
+            problems += check_mapping(here, program, fields)
+            name = program.get("name") if isinstance(program, Mapping) else None
+            if name in seen:
+                problems.append(Problem(variable=f"{here}.name", value=name, allowed="a name of its own"))
+            seen.add(str(name))
+    return problems
+
+
+def _check_secret_variables(variable: str, entry: Mapping[str, Any]) -> list[Problem]:
+    secrets = entry.get("secrets", {})
+    return [
+        Problem(variable=f"{variable}.secret_variables[{index}]", value=name, allowed=f"a name in {variable}.secrets")
+        for index, name in enumerate(entry.get("secret_variables", []))
+        if name not in secrets
+    ]
 
 
 def _check_unique(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
@@ -146,7 +180,15 @@ def _is_static(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
 
 
 def _is_command(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
-    return isinstance(value, list) and all(is_text(word) for word in value)
+    return isinstance(value, list) and all(is_text(word) and "\n" not in word for word in value)
+
+
+def _is_program(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return _is_command(value) and bool(value)
+
+
+def _is_line(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return is_text(value) and "\n" not in value
 
 
 def _is_destinations(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
@@ -188,6 +230,17 @@ SOURCE_FIELDS: Mapping[str, Mapping[str, Field]] = {
         "requirements": Field(allowed="a path"),
     },
 }
+A_PROGRAM: Mapping[str, Field] = {
+    "name": Field(required=True, allowed="lower-case letters, digits and dashes, at most 23", test=_is_unit),
+    "run": Field(required=True, allowed="a program of the release and its arguments", test=_is_program),
+}
+PROGRAM_FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "processes": A_PROGRAM,
+    "jobs": {
+        **A_PROGRAM,
+        "at": Field(required=True, allowed="a time like hourly or *-*-* 03:00:00 (systemd.time(7))", test=_is_line),
+    },
+}
 SERVICE_FIELDS: Mapping[str, Field] = {
     "name": Field(required=True, allowed="lower-case letters, digits and dashes, at most 23", test=_is_name),
     "domain": Field(required=True, allowed=A_DOMAIN, test=_is_domain),
@@ -216,6 +269,13 @@ SERVICE_FIELDS: Mapping[str, Field] = {
     "account_header": Field(allowed="the name of a header", test=matches(r"[A-Za-z][A-Za-z0-9-]*")),
     "on": Field(allowed="the group of the hosts that run it", test=_is_identifier),
     "talks_to": Field(allowed="a list of HOST:PORT, an IPv6 address in brackets", test=_is_destinations),
+    "secret_variables": Field(
+        allowed="a list of names in secrets",
+        test=lambda value: isinstance(value, list) and all(_is_variable(name) for name in value),
+    ),
+    "processes": Field(allowed="a list of {name, run}", test=lambda value: isinstance(value, list)),
+    "jobs": Field(allowed="a list of {name, run, at}", test=lambda value: isinstance(value, list)),
+    "sandbox": Field(allowed=sandbox_problem, test=is_sandbox),
     "workers": Field(
         allowed="a number from 1 to 256",
         test=lambda value: isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS,

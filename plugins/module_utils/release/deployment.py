@@ -6,6 +6,7 @@ from __future__ import annotations
 __all__ = ["Deployment", "inspect", "retire", "retired"]
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,16 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.art32.server.plugins.module_utils.virtualenv import Specification, VirtualenvError, build
 
+from . import maintenance
 from .database import may_login, revoke_login
 from .model import ReleaseError, State, Step, Wanted, steps
 from .place import ROOT, UNITS, Place
-from .units import Running, order, unit
+from .units import Running, asked, last_words, order, program_unit, unit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 
-def inspect(wanted: Wanted, running: Mapping[str, Running], *, root: Path = ROOT) -> State:
+# How long a process has to run for its start to count.
+SETTLED_SECONDS = 3
+
+
+def inspect(wanted: Wanted, running: Mapping[str, Running], *, root: Path = ROOT, units: Path = UNITS) -> State:
     """Find a service's state."""
     place = Place(wanted.name, root)
     note = place.note(wanted.release)
@@ -34,7 +40,22 @@ def inspect(wanted: Wanted, running: Mapping[str, Running], *, root: Path = ROOT
         running=now.release,
         is_listening=now.is_listening,
         owner_may_login=place.owner_login.exists(),
+        in_maintenance=maintenance.is_on(wanted.name),
+        processes=now.processes,
+        undeclared=_undeclared(wanted, units),
     )
+
+
+def _undeclared(wanted: Wanted, units: Path) -> tuple[str, ...]:
+    """Units of programs that are declared no longer, timers before what they start."""
+    jobs = {program_unit(wanted.name, job, suffix) for job in wanted.jobs for suffix in ("timer", "service")}
+    declared = jobs | {program_unit(wanted.name, process) for process in wanted.processes}
+    return tuple(name for name in _programs_of(wanted.name, units) if name not in declared)
+
+
+def _programs_of(name: str, units: Path) -> list[str]:
+    there = [path.name for suffix in ("timer", "service") for path in units.glob(f"art32-{name}.*.{suffix}")]
+    return sorted(there, key=lambda one: (not one.endswith(".timer"), one))
 
 
 def retired(names: Collection[str], *, root: Path = ROOT, units: Path = UNITS) -> list[str]:
@@ -45,11 +66,15 @@ def retired(names: Collection[str], *, root: Path = ROOT, units: Path = UNITS) -
 
 def retire(name: str, *, units: Path = UNITS) -> None:
     """End a service: its units go, its releases and their record stay."""
-    for entry in _units_of(name):
-        if (units / entry).exists():
-            order("stop", entry)
-            order("disable", entry)
-            (units / entry).unlink()
+    _end([*_programs_of(name, units), *(entry for entry in _units_of(name) if (units / entry).exists())], units)
+
+
+def _end(names: Iterable[str], units: Path) -> None:
+    """Stop units and remove them."""
+    for name in names:
+        order("stop", name)
+        order("disable", name)
+        (units / name).unlink()
     order("daemon-reload")
 
 
@@ -67,6 +92,11 @@ class Deployment:
     by: str
     keep: int
     root: Path = ROOT
+    units: Path = UNITS
+    result: str = "released"
+    reason: str = ""
+    maintenance: float = 0
+    is_done: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -84,20 +114,40 @@ class Deployment:
             "check": self._check,
             "switch": self._switch,
             "restart": self._restart,
+            "processes": self._restart_processes,
+            "tidy": self._tidy,
         }
         try:
             for step in due:
                 taken[step]()
+            self.is_done = True
+            self._finish(due)
         except (ReleaseError, VirtualenvError, OSError) as error:
-            self._record("refused", error=str(error).splitlines()[0])
-            raise ReleaseError(self._complaint(error)) from error
+            raise ReleaseError("\n".join([self._complaint(error), *self._left(error)])) from error
         finally:
             self.place.unlink("candidate")
-        self._finish(due)
+            maintenance.end(self.wanted.name)
         return due
 
+    def _left(self, error: Exception) -> list[str]:
+        """Let what served before serve, and write the refusal down; what of that fails is told too."""
+        told: list[str] = []
+        if self.is_done:
+            return told
+        if self.maintenance:
+            try:
+                self._resume()
+            except ReleaseError as second:
+                told.append(f"The release before does not start either: {second}")
+        try:
+            self._record("refused", error=str(error).splitlines()[0])
+        except OSError as second:
+            told.append(f"This could not be recorded: {second}")
+        return told
+
     def _repair(self) -> None:
-        revoke_login(self.place.owner_login)
+        if self.state.owner_may_login:
+            revoke_login(self.place.owner_login)
 
     def _build(self) -> None:
         inputs = Path(self.wanted.inputs)
@@ -111,12 +161,30 @@ class Deployment:
     def _migrate(self) -> None:
         """Once for each release, by its own code, before it serves."""
         self.place.link("candidate", self.wanted.release)
-        if self.wanted.owner:
-            with may_login(self.wanted.owner, self.place.owner_login):
-                order("restart", unit(self.wanted.name, "-migrate"))
-        else:
-            order("restart", unit(self.wanted.name, "-migrate"))
+        migration = unit(self.wanted.name, "-migrate")
+        with may_login(self.wanted.owner, self.place.owner_login) if self.wanted.owner else nullcontext():
+            try:
+                order("restart", migration)
+            except ReleaseError:
+                if asked(migration, "ExecMainStatus") != [maintenance.NEEDED]:
+                    raise
+                self._stop_for_maintenance()
+                order("restart", migration)
         self._note({"migrated": True})
+
+    def _stop_for_maintenance(self) -> None:
+        """The migration said that it cannot run beside the service. The socket stays open; nginx answers 503."""
+        self.maintenance = time.monotonic()
+        maintenance.begin(self.wanted.name)
+        jobs = [program_unit(self.wanted.name, job) for job in self.wanted.jobs]
+        order("stop", unit(self.wanted.name), *self._processes(), *jobs)
+
+    def _resume(self) -> None:
+        """Start what was stopped for maintenance."""
+        maintenance.end(self.wanted.name)
+        if self.place.linked("current"):
+            order("reset-failed", f"art32-{self.wanted.name}.*")
+            order("start", unit(self.wanted.name), *self._processes())
 
     def _check(self) -> None:
         """Start the release beside the one that serves; its unit starts only when it is healthy."""
@@ -149,6 +217,36 @@ class Deployment:
             order("start", listener)
         order("restart", service)
 
+    def _processes(self) -> list[str]:
+        return [program_unit(self.wanted.name, process) for process in self.wanted.processes]
+
+    def _restart_processes(self) -> None:
+        """Restart the further processes; one that does not keep running makes the release a bad one."""
+        maintenance.end(self.wanted.name)
+        try:
+            self._settle()
+        except ReleaseError as error:
+            try:
+                self._return()
+                order("restart", *self._processes())
+            except ReleaseError as second:
+                raise ReleaseError(f"{error}\nThe release before does not start either: {second}") from error
+            raise
+
+    def _settle(self) -> None:
+        began = time.time()
+        order("restart", *self._processes())
+        started = {name: asked(name, "MainPID") for name in self._processes()}
+        time.sleep(SETTLED_SECONDS)
+        for name, process in started.items():
+            state, *now = asked(name, "ActiveState", "MainPID")
+            if state != "active" or now != process:
+                raise ReleaseError(f"{name} does not keep running ({state})\n{last_words(name, began)}")
+
+    def _tidy(self) -> None:
+        """End the units of programs that are declared no longer."""
+        _end(self.state.undeclared, self.units)
+
     def _return(self) -> None:
         """Let the release before serve again; where there is none, stop."""
         previous = self.state.current
@@ -168,8 +266,8 @@ class Deployment:
 
     def _finish(self, due: tuple[Step, ...]) -> None:
         if "switch" in due:
-            self._note({"released": datetime.now(UTC).isoformat()})
-            self._record("released")
+            self._note({"released": datetime.now(UTC).isoformat(), "withdrawn": None})
+            self._record(self.result, **({"reason": self.reason} if self.reason else {}))
         self.place.prune(keep=self.keep, spare=(self.wanted.release, self.state.current))
 
     def _record(self, result: str, **more: str) -> None:
@@ -183,11 +281,14 @@ class Deployment:
                 "previous": self.state.current,
                 "source": self.wanted.source,
                 "seconds": round(time.monotonic() - self.began, 1),
+                **({"maintenance_seconds": round(time.monotonic() - self.maintenance, 1)} if self.maintenance else {}),
                 **more,
             }
         )
 
     def _complaint(self, error: Exception) -> str:
         serving = self.place.linked("current")
+        if self.is_done:
+            return f"{self.wanted.name}: release {serving} serves, but this could not be written down: {error}"
         now = f"release {serving} serves" if serving and serving != self.wanted.release else "nothing else serves"
         return f"{self.wanted.name}: release {self.wanted.release} ({self.wanted.source}) is refused, {now}: {error}"

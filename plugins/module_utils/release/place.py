@@ -106,6 +106,11 @@ class Place:
             shutil.rmtree(self.release(identity))
         return gone
 
+    def served(self) -> list[str]:
+        """The releases here that have served, the last one first."""
+        releases = [path.name for path in (self.home / "releases").glob("*") if self._released(path.name)]
+        return sorted(releases, key=self._released, reverse=True)
+
     def _released(self, identity: str) -> str:
         """When the release last was taken over; before everything for one that was refused or is unfinished."""
         return str(self.note(identity).get("released", ""))

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 __all__ = ["ARGUMENTS", "Comparison", "answer", "compare", "look", "take_over"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.art32.server.plugins.module_utils.look import Look
 
+from .back import target, withdraw, withdrawal
 from .deployment import Deployment, inspect, retire, retired
 from .model import ReleaseError, State, Wanted, lines, steps
+from .place import Place
 from .units import fetch_running
 
 if TYPE_CHECKING:
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 
 SERVICE: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "release": {"type": "str", "required": True},
+    "release": {"type": "str", "default": ""},
     "source": {"type": "str", "default": ""},
     "migrates": {"type": "bool", "default": False},
     "owner": {"type": "str", "default": ""},
+    "processes": {"type": "list", "elements": "str", "default": []},
+    "jobs": {"type": "list", "elements": "str", "default": []},
     "inputs": {"type": "str", "default": ""},
 }
 ARGUMENTS: dict[str, Any] = {
@@ -31,15 +35,19 @@ ARGUMENTS: dict[str, Any] = {
     "keep": {"type": "int", "default": 3},
     "lock_timeout": {"type": "int", "default": 60},
     "by": {"type": "str", "default": ""},
+    "again": {"type": "bool", "default": False},
+    "back_to": {"type": "str", "default": ""},
+    "reason": {"type": "str", "default": ""},
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Each service with its state, and the services that are here but not declared."""
+    """Each service with its state, the services that are here but not declared, and what a person should know."""
 
     services: list[tuple[Wanted, State]]
     gone: list[str]
+    warnings: tuple[str, ...] = ()
 
     def lacking(self) -> list[str]:
         """The services whose release is neither here nor sent along."""
@@ -47,21 +55,55 @@ class Comparison:
 
 
 def compare(options: Mapping[str, Any]) -> Comparison:
-    """Read the host."""
-    wanted = [Wanted(**service) for service in options["services"]]
-    running = fetch_running([service.name for service in wanted])
+    """Read the host. Raises ReleaseError when there is nothing to go back to."""
+    named = [_wanted(service) for service in options["services"]]
+    running = fetch_running({service.name: service.processes for service in named})
+    services, warnings = [], []
+    for service in named:
+        wanted, warning = _decided(service, options)
+        services.append((wanted, inspect(wanted, running)))
+        warnings += [warning] if warning else []
     return Comparison(
-        services=[(service, inspect(service, running)) for service in wanted],
-        gone=retired([service.name for service in wanted]) if options["exclusive"] else [],
+        services=services,
+        gone=retired([service.name for service in named]) if options["exclusive"] else [],
+        warnings=tuple(warnings),
     )
+
+
+def _wanted(service: Mapping[str, Any]) -> Wanted:
+    lists = {"processes": tuple(service["processes"]), "jobs": tuple(service["jobs"])}
+    return Wanted(**{**service, **lists})
+
+
+def _decided(wanted: Wanted, options: Mapping[str, Any]) -> tuple[Wanted, str]:
+    """The release that is to serve: the declared one, unless a person goes back, or went back from it."""
+    place = Place(wanted.name)
+    if options["back_to"]:
+        identity = target(place, options["back_to"])
+        return replace(wanted, release=identity, migrates=False, source=place.note(identity).get("source", "")), ""
+    current = place.linked("current")
+    taken = "" if options["again"] or wanted.release == current else withdrawal(place, wanted.release)
+    if not taken or not current:
+        return wanted, ""
+    warning = (
+        f"{wanted.name}: release {wanted.release} is declared, but {taken}; release {current} serves. "
+        f"Declare another source, or release it again: playbooks/deploy.yml -e service={wanted.name}"
+    )
+    return replace(wanted, release=current, migrates=False, source=place.note(current).get("source", "")), warning
 
 
 def take_over(found: Comparison, options: Mapping[str, Any]) -> list[str]:
     """Do what is due; what fails for one service does not keep the others back. Return the complaints."""
     complaints = []
+    result = "rolled back" if options["back_to"] else "released"
     for wanted, state in found.services:
+        deployment = Deployment(
+            wanted=wanted, state=state, by=options["by"], keep=options["keep"], result=result, reason=options["reason"]
+        )
         try:
-            Deployment(wanted=wanted, state=state, by=options["by"], keep=options["keep"]).run()
+            deployment.run()
+            if options["back_to"] and state.current:
+                withdraw(Place(wanted.name), state.current, by=options["by"], reason=options["reason"])
         except ReleaseError as error:
             complaints.append(str(error))
     for name in found.gone:
@@ -99,5 +141,6 @@ def look(options: Mapping[str, Any]) -> Look:
         differences=(
             *(f"{name}: {', '.join(step)}" for name, step in due.items() if step),
             *(f"{name}: is not declared" for name in found.gone),
-        )
+        ),
+        warnings=found.warnings,
     )

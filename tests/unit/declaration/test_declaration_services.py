@@ -54,6 +54,36 @@ A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /,
     ("change", "message"),
     [
         (
+            {"processes": [{"name": "Worker", "run": ["work"]}]},
+            "services[0].processes[0].name: Worker is not allowed; lower-case letters, digits and dashes, at most 23",
+        ),
+        (
+            {"processes": [{"name": "a", "run": ["work"]}], "jobs": [{"name": "a", "run": ["x"], "at": "daily"}]},
+            "services[0].jobs[0].name: a is not allowed; a name of its own",
+        ),
+        (
+            {"jobs": [{"name": "a", "run": ["x"]}]},
+            "services[0].jobs[0].at: missing; a time like hourly or *-*-* 03:00:00 (systemd.time(7))",
+        ),
+        (
+            {"sandbox": {"PrivateTmpp": "no"}},
+            (
+                'services[0].sandbox: {"PrivateTmpp": "no"} is not allowed; PrivateTmpp cannot be set here; '
+                "did you mean PrivateTmp?"
+            ),
+        ),
+        (
+            {"sandbox": {"PrivateTmp": False}},
+            (
+                'services[0].sandbox: {"PrivateTmp": false} is not allowed; a mapping of directives of systemd.exec(5) to '
+                "one line of text, or a list of lines, for systemd; yes and no in quotes"
+            ),
+        ),
+        (
+            {"secret_variables": ["TOKEN"]},
+            "services[0].secret_variables[0]: TOKEN is not allowed; a name in services[0].secrets",
+        ),
+        (
             {"domain": "platform example.test"},
             f"services[0].domain: platform example.test is not allowed; {A_DOMAIN}",
         ),

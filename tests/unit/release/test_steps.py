@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.art32.server.plugins.module_utils.release import lock
-from ansible_collections.art32.server.plugins.module_utils.release.deployment import retired
+from ansible_collections.art32.server.plugins.module_utils.release import back, lock, maintenance
+from ansible_collections.art32.server.plugins.module_utils.release.deployment import inspect, retired
 from ansible_collections.art32.server.plugins.module_utils.release.model import ReleaseError, State, Step, Wanted, steps
 from ansible_collections.art32.server.plugins.module_utils.release.place import Place
 
@@ -53,6 +54,82 @@ CASES: list[tuple[str, State, list[Step]]] = [
 @pytest.mark.parametrize(("state", "due"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_steps(state: State, due: list[Step]) -> None:
     assert list(steps(WANTED, state)) == due
+
+
+WORKING = Wanted(name="shop", release="new", processes=("worker",), jobs=("note",))
+
+
+@pytest.mark.parametrize(
+    ("state", "due"),
+    [
+        ({"processes": {"worker": "new"}}, []),
+        ({"processes": {"worker": "old"}}, ["processes"]),
+        ({"processes": {"worker": ""}}, ["processes"]),
+        ({"processes": {"worker": "new"}, "undeclared": ("art32-shop.gone.timer",)}, ["tidy"]),
+        ({"processes": {"worker": "new"}, "in_maintenance": True}, ["repair"]),
+        ({"processes": {"worker": "new"}, "running": "old"}, ["restart"]),
+        (
+            {"processes": {"worker": "old"}, "running": "old", "current": "old"},
+            ["check", "switch", "restart", "processes"],
+        ),
+    ],
+)
+def test_steps_with_further_programs(state: dict[str, Any], due: list[Step]) -> None:
+    assert list(steps(WORKING, replace(SERVING, **state))) == due
+
+
+def test_units_that_no_program_has_are_found_with_the_timer_first(tmp_path: Path) -> None:
+    names = ("art32-shop.worker.service", "art32-shop.note.service", "art32-shop.note.timer", "art32-shopping.a.timer")
+    for name in (*names, "art32-shop.old.service", "art32-shop.old.timer", "art32-shop.service"):
+        (tmp_path / name).touch()
+    state = inspect(WORKING, {}, root=tmp_path / "srv", units=tmp_path)
+    assert state.undeclared == ("art32-shop.old.timer", "art32-shop.old.service")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Place:
+    """Three releases that served, the last of which does, and one that never did."""
+    place = Place("shop", tmp_path)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for number, identity in enumerate(("aa01", "bb02", "cc03", "dd04")):
+        (place.release(identity) / "lib" / version).mkdir(parents=True)
+        (place.release(identity) / "bin").mkdir()
+        (place.release(identity) / "bin" / "python").touch()
+        note = {"release": identity} | ({"released": f"2026-11-0{number}"} if identity != "dd04" else {})
+        place.write_note(identity, note)
+    place.link("current", "cc03")
+    return place
+
+
+def test_the_way_back_leads_to_what_served_before(served: Place) -> None:
+    assert back.target(served, "previous") == "bb02"
+    assert back.target(served, "aa") == "aa01"
+
+
+def test_a_release_that_was_taken_back_is_not_gone_back_to_by_itself(served: Place) -> None:
+    back.withdraw(served, "bb02", by="jane", reason="slow")
+    assert back.target(served, "previous") == "aa01"
+    assert back.target(served, "bb02") == "bb02"
+    assert "jane took it back on " in back.withdrawal(served, "bb02")
+    assert back.withdrawal(served, "bb02").endswith("(slow)")
+    assert back.withdrawal(served, "aa01") == ""
+
+
+@pytest.mark.parametrize("wanted", ["dd04", "cc03", "ee"])
+def test_what_never_served_is_not_gone_back_to(served: Place, wanted: str) -> None:
+    with pytest.raises(ReleaseError, match=rf"no release {wanted} to go back to; those that served before: bb02, aa01"):
+        back.target(served, wanted)
+
+
+def test_a_maintenance_of_a_release_leaves_the_operators_own_alone(tmp_path: Path) -> None:
+    places = {"flags": tmp_path / "flags", "environment": tmp_path / "environment"}
+    maintenance.begin("shop", **places)
+    assert maintenance.is_on("shop", environment=places["environment"])
+    maintenance.end("shop", **places)
+    (places["flags"] / "shop").touch()
+    maintenance.end("shop", **places)
+    assert (places["flags"] / "shop").exists()
+    assert not maintenance.is_on("shop", environment=places["environment"])
 
 
 def test_without_migrations_none_are_run() -> None:

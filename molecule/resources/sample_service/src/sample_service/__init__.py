@@ -7,5 +7,12 @@ HEALTH = "200 OK"
 HEALTH_AS_CURRENT = "200 OK"
 # Raised when a worker imports the application.
 CRASHES = False
-# A migration that fails.
+# A worker that is imported and never ready; a health request that is never answered.
+HANGS = False
+HEALTH_HANGS = False
+# A migration that fails, one that never ends, one that cannot run while the service does.
 MIGRATION_FAILS = False
+MIGRATION_HANGS = False
+MIGRATION_NEEDS_STOP = False
+# The further process ends at once.
+PROCESS_CRASHES = False

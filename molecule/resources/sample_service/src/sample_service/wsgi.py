@@ -10,19 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from sample_service import CRASHES, HEALTH, HEALTH_AS_CURRENT, RELEASE
+from sample_service import CRASHES, HANGS, HEALTH, HEALTH_AS_CURRENT, HEALTH_HANGS, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 if CRASHES or "SAMPLE_CRASHES" in os.environ:
     raise RuntimeError("built to crash at its start")
+if HANGS:
+    signal.pause()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -36,6 +39,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 def health(_: dict[str, Any]) -> tuple[str, Any]:
     """Answer as it was built to."""
+    if HEALTH_HANGS:
+        signal.pause()
     is_current = "/current/" in os.environ["PATH"]
     return HEALTH_AS_CURRENT if is_current else HEALTH, {"release": RELEASE}
 
