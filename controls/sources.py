@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SSHD_LOG", "as_user", "for_host", "sql"]
+__all__ = ["SSHD_LOG", "as_user", "for_host", "reach", "sql"]
 
 import shlex
 from pathlib import Path
@@ -82,7 +82,22 @@ def _web(environment: Environment, host: str) -> dict[str, str]:
 
 def _app(environment: Environment, host: str) -> dict[str, str]:
     asked = [service for service in environment.services_on(host) if service["conformance"]]
-    return {f"conformance-{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
+    told = {f"conformance-{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
+    for service in environment.services_on(host):
+        told |= reach(service["name"], service["talks_to"])
+    return {**told, "resolvers": "awk '$1 == \"nameserver\" { print $2 }' /etc/resolv.conf"}
+
+
+def reach(name: str, talks_to: Sequence[str]) -> dict[str, str]:
+    """What a service's units may reach, what the names that it talks to mean now, and what they meant lately."""
+    hosts = " ".join(shlex.quote(entry.rpartition(":")[0]) for entry in talks_to if entry[0] != "[")
+    units = f"art32-{name}.service art32-{name}-candidate.service art32-{name}-migrate.service art32-{name}.*.service"
+    properties = "--property=Id,IPAddressAllow,IPAddressDeny,PrivateNetwork"
+    return {
+        f"units-{name}": f"cd /etc/systemd/system; systemctl show {properties} $(ls -d {units} 2>/dev/null)",
+        f"names-{name}": f"for name in {hosts}; do getent ahosts $name | awk -v n=$name '{{ print n, $1 }}'; done",
+        f"addresses-{name}": f"cat /run/art32-addresses/{name}.json 2>/dev/null || echo '{{}}'",
+    }
 
 
 def conformance(name: str, words: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ SELECT jsonb_pretty(jsonb_build_object(
         SELECT format('%s.%s.%s', table_schema, table_name, column_name) AS place, (
           SELECT coalesce(jsonb_object_agg(kind, n), '{}') FROM xmltable('/table/row' PASSING query_to_xml(format(
             $count$ SELECT CASE
-                WHEN %1$I ~ '^bcrypt[a-z0-9_]*[$]+2[aby][$][0-9]{2}[$]' THEN 'bcrypt:' || substring(%1$I from '[$]2[aby][$]([0-9]{2})[$]')
+                WHEN %1$I ~ '^(bcrypt[a-z0-9_]*)?[$]+2[aby][$][0-9]{2}[$]' THEN 'bcrypt:' || substring(%1$I from '[$]2[aby][$]([0-9]{2})[$]')
                 WHEN %1$I ~ '^!' THEN 'unusable' ELSE 'other' END AS kind, count(*) AS n FROM %2$I.%3$I GROUP BY 1 $count$,
             column_name, table_schema, table_name), false, false, '') COLUMNS kind text, n bigint)) AS found
         FROM information_schema.columns
