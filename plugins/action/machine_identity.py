@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -65,7 +66,8 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return True, ""
         with signing(self._loader, self._value("access_ca"), self._value("access_ca_public")) as authority:
-            return True, access.certify(found["public"], request, authority)
+            log = Path(self._value("inventory_dir")) / ".ssh" / "issued.jsonl"
+            return True, access.certify(found["public"], request, authority, log=log)
 
     def _request(self, arguments: dict[str, Any]) -> access.Request:
         host, environment = self._vars["inventory_hostname"], self._value("art32_environment")
