@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +14,7 @@ from controls.judges.firewall import published
 from controls.test_network import TRANSLATIONS
 
 if TYPE_CHECKING:
+    from controls.environment import Environment
     from controls.machine import Machine
 
 PUBLIC = {22, 80, 443}
@@ -164,3 +169,22 @@ def test_what_an_engine_publishes_is_seen(server: Machine) -> None:
         assert set(published(server.check_output(TRANSLATIONS))) == {"6379", "8080"}
     finally:
         server.check_output(f"iptables -t nat -D {rule}; nft delete table inet engine")
+
+
+def test_a_rule_added_by_hand_is_named_by_the_difference(server: Machine, declaration: Environment) -> None:
+    checkout = Path(__file__).parents[2]
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", declaration.directory, "--check", "--diff"]
+    server.check_output("ip6tables -A INPUT -p tcp --dport 7 -j ACCEPT")
+    try:
+        told = subprocess.run(
+            [*map(str, command), str(checkout / "molecule/firewall/converge.yml")],
+            cwd=checkout,
+            env={**os.environ, "ANSIBLE_CONFIG": str(checkout / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    finally:
+        server.check_output("ip6tables -D INPUT -p tcp --dport 7 -j ACCEPT")
+    assert "-+ IPv6 -A INPUT -p tcp -m tcp --dport 7 -j ACCEPT" in told
