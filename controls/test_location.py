@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import cloud
 from .marks import control, not_assessed
 
 if TYPE_CHECKING:
     from .environment import Environment
     from .machine import Machine
+
+# The metadata service answers only who has asked for a token first, and only on the machine itself.
+ASK = (
+    "token=$(curl --silent --show-error --fail --max-time 5 --request PUT"
+    " --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' {url}/latest/api/token)"
+    ' && curl --silent --show-error --fail --max-time 5 --header "X-aws-ec2-metadata-token: $token"'
+    " {url}/latest/meta-data/placement/region"
+)
+METADATA = "http://169.254.169.254"
 
 
 @control("LOC-1")
@@ -20,12 +30,21 @@ def test_declared_region_is_allowed(managed: Machine, declaration: Environment) 
 
 @control("LOC-1")
 def test_placement_of_the_machine_is_the_declared_region(managed: Machine) -> None:
-    endpoint = managed.variable("audit_metadata_endpoint", "")
+    on_aws = managed.variable("cloud_provider", "none") == "aws"
+    endpoint = managed.variable("audit_metadata_endpoint", METADATA if on_aws else "")
     if not endpoint:
         not_assessed("no metadata endpoint is declared (audit_metadata_endpoint), so only the declaration is known")
-    url = f"{endpoint.rstrip('/')}/latest/meta-data/placement/region"
-    answered = managed.fetch("placement-region", f"curl --silent --show-error --fail --max-time 5 {url}")
+    answered = managed.fetch("placement-region", ASK.format(url=endpoint.rstrip("/")))
     region = answered.text.strip()
     assert region == managed.variable("art32_region"), (
         f"The machine stands in {region}; declared is {managed.variable('art32_region')} (art32_region)."
     )
+
+
+@control("LOC-1")
+def test_instance_volumes_snapshots_and_bucket_are_in_the_declared_region(managed: Machine) -> None:
+    declared = managed.variable("art32_region")
+    cloud.instance_of(managed)
+    elsewhere = [item for item in cloud.placed(managed.lab) if item.region != declared]
+    listed = ", ".join(f"{item.kind} {item.name} in {item.region}" for item in elsewhere)
+    assert not elsewhere, f"Not in {declared} (art32_region): {listed}."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from . import cloud
 from .judges import firewall
 from .marks import control, not_assessed
 from .scans import DATABASE_PORT, Scans, open_to
@@ -19,7 +20,6 @@ TRANSLATIONS = (
     "set -e; for family in iptables ip6tables; do $family-save -t nat; $family-legacy-save -t nat 2>/dev/null || true;"
     " done; nft list ruleset"
 )
-NO_CLOUD = "no cloud account is declared, so the provider's own rules cannot be read"
 
 
 @control("NET-1")
@@ -57,13 +57,23 @@ def test_nothing_is_published_past_the_firewall(managed: Machine, declaration: E
 
 
 @control("NET-1")
-def test_security_group_equals_the_declaration(managed: Machine) -> None:
-    not_assessed(NO_CLOUD)
+def test_security_group_equals_the_declaration(managed: Machine, declaration: Environment) -> None:
+    groups = cloud.groups_of(managed)
+    for family in (4, 6):
+        loaded = cloud.group_openings(groups, family)
+        declared = firewall.declared_openings(declaration.exposure(managed.name), family)
+        assert not loaded - declared, f"The security group lets in what is not declared: {listed(loaded - declared)}."
+        assert not declared - loaded, f"The security group keeps out what is declared: {listed(declared - loaded)}."
 
 
 @control("NET-2")
-def test_security_group_opens_the_database_to_the_management_only(database: Machine) -> None:
-    not_assessed(NO_CLOUD)
+def test_security_group_opens_the_database_to_the_management_only(database: Machine, declaration: Environment) -> None:
+    groups = cloud.groups_of(database)
+    loaded = {opening for family in (4, 6) for opening in cloud.group_openings(groups, family)}
+    sources = {opening.source for opening in loaded if opening.port in (str(DATABASE_PORT), "any")}
+    extra = sources - set(declaration.get("network_management"))
+    assert not extra, f"The security group opens port 5432 to {', '.join(sorted(extra))}."
+    assert sources, "The security group opens port 5432 to nobody, not even to the management."
 
 
 @control("NET-2")

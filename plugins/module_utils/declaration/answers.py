@@ -33,6 +33,8 @@ PLAIN_ANSWERS: Mapping[str, str] = {
     "contact": "provider_contact",
     "privacy_url": "provider_privacy_url",
     "region": "art32_region",
+    "cloud": "cloud_provider",
+    "bucket": "cloud_bucket",
     "management": "network_management",
     "exposure": "network_exposure",
     "first_user": "access_first_user",
@@ -200,6 +202,10 @@ ANSWERS: Mapping[str, Field] = {
     "region": Field(required=True, allowed=" or ".join(REGIONS), test=lambda value: value in REGIONS),
     "management": Field(required=True, allowed="a list of networks", test=_is_list),
     "exposure": Field(allowed="a list like network_exposure", test=_is_list),
+    "bucket": Field(
+        allowed="3 to 63 lower-case letters, digits and dashes: the bucket for backups",
+        test=matches(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
+    ),
     "cloud": Field(
         allowed="aws (playbooks/cloud.yml makes the machines) or none (they are there)",
         test=lambda value: value in ("aws", "none"),

@@ -120,6 +120,12 @@ QUESTIONS: Sequence[Question] = (
         only=lambda answers: "hosts" not in answers,
     ),
     Question(
+        path=("bucket",),
+        text="The name of the bucket for backups; nobody in the world may have it yet",
+        default=lambda answers: f"{str(answers.get('domain', '')).replace('.', '-')}-backups",
+        only=lambda answers: answers.get("cloud") == "aws",
+    ),
+    Question(
         path=("hosts", "server"),
         text="The server's addresses, IPv4 and IPv6, with a comma",
         read=_host,

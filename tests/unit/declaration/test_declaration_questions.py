@@ -57,7 +57,8 @@ def test_the_questions_lead_to_answers_that_stand() -> None:
 
 
 def test_of_machines_that_aws_makes_no_address_is_asked() -> None:
-    answers, asked = told(SAID | {"answers.cloud": "aws"})
+    answers, asked = told(SAID | {"answers.cloud": "aws", "answers.bucket": ""})
+    assert answers["bucket"] == "platform-provider-example-backups"
     assert not [name for name in asked if "hosts" in name]
     assert check_answers("production", answers) == []
     hosts, groups = hosts_of(answers)

@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One pass over an account: what differs is noted, and made unless only a plan is wanted."""
+
+from __future__ import annotations
+
+__all__ = ["MAKER", "Work"]
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .model import Change, Declaration
+
+MAKER = "art32.server"
+
+
+@dataclass
+class Work:
+    """The clients of AWS's API, the declaration, and the changes so far. Dry: nothing is changed."""
+
+    wanted: Declaration
+    ec2: Any
+    s3: Any
+    dry: bool
+    changes: list[Change] = field(default_factory=list)
+
+    def note(self, change: Change) -> bool:
+        """Note a change; whether it is to be made."""
+        self.changes.append(change)
+        return not self.dry
+
+    def tags(self, name: str, **further: str) -> list[dict[str, str]]:
+        """The tags of everything that is made: they are set with its creation, so nothing is ever lost sight of."""
+        own = {"Name": f"{self.wanted.environment}-{name}", **self.owner, **further}
+        return [{"Key": key, "Value": value} for key, value in own.items()]
+
+    def specification(self, kind: str, name: str, **further: str) -> list[dict[str, Any]]:
+        """Tags in the form that a creation takes them."""
+        return [{"ResourceType": kind, "Tags": self.tags(name, **further)}]
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """By these two tags what was made is found again, and nothing else."""
+        return {"art32_environment": self.wanted.environment, "art32_made_by": MAKER}
+
+    def own(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Filters for what was made for this environment, or of it what has one name."""
+        wanted = dict(self.owner) | ({"Name": f"{self.wanted.environment}-{name}"} if name else {})
+        return [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+
+    def find(self, call: str, key: str, name: str | None = None, **filters: list[str]) -> list[dict[str, Any]]:
+        """What a describe call of EC2 tells of this environment, all its pages."""
+        wanted = [*self.own(name), *({"Name": key, "Values": values} for key, values in filters.items())]
+        if self.ec2.can_paginate(call):
+            pages = self.ec2.get_paginator(call).paginate(Filters=wanted)
+            return [item for page in pages for item in page[key]]
+        return list(getattr(self.ec2, call)(Filters=wanted)[key])
