@@ -86,6 +86,8 @@ def test_answer_is_as_the_policy_says(world: World, browser: Callable[..., Clien
             assert not (answer != "ok" and written.intersection(CHANGES)), "refused, and yet something changed"
             if row.method == "GET" and answer == "ok" and _shows_records(name):
                 assert written & {"view", "export"}, "seen, and no row says so"
+            if row.method == "GET":
+                assert not written.intersection(CHANGES), "looking changes nothing"
             if person != "anonymous":
                 assert (answer in {"no", "hidden"}) == ("refused" in written) or name == "admin:app_list"
         seen.append(answer)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["healthz", "privacy"]
 
+PLAIN = "text/plain; charset=utf-8"
+
 
 @transaction.non_atomic_requests
 def healthz(_: HttpRequest) -> HttpResponse:
@@ -22,8 +24,8 @@ def healthz(_: HttpRequest) -> HttpResponse:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
-        return HttpResponse("database: no answer\n", content_type="text/plain", status=503)
-    return HttpResponse("ok\n", content_type="text/plain")
+        return HttpResponse("database: no answer\n", content_type=PLAIN, status=503)
+    return HttpResponse("ok\n", content_type=PLAIN)
 
 
 def privacy(request: HttpRequest) -> HttpResponse:

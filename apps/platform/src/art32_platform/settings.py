@@ -95,6 +95,8 @@ DATABASES = {
 SESSION_ENGINE = "art32_platform.accounts.sessions"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
+FILE_UPLOAD_HANDLERS: list[str] = []  # nothing is uploaded: what is sent as a file is not kept, not even for a moment
+
 # Files of the pages: served from the installed package, so nothing is collected and nothing is written.
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True

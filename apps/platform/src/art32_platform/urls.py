@@ -1,7 +1,6 @@
 """Every address of the platform; access/policies.py says what each asks for."""
 
 from django.contrib import admin as django_admin
-from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
@@ -28,7 +27,7 @@ urlpatterns = [
     path("", customers.home, name="home"),
     path("login/", accounts.Login.as_view(), name="login"),
     path("login/code/", accounts.login_code, name="login-code"),
-    path("logout/", LogoutView.as_view(http_method_names=["post"]), name="logout"),
+    path("logout/", accounts.Logout.as_view(), name="logout"),
     path("password/", accounts.Password.as_view(), name="password"),
     path("password/reset/", accounts.reset, name="reset"),
     path("link/", accounts.link_password, name="link-password"),

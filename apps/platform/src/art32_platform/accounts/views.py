@@ -1,4 +1,4 @@
-"""Logging in, choosing a password, the second factor and one's sessions; logging out is Django's own view."""
+"""Logging in and out, choosing a password, the second factor and one's sessions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.signals import user_login_failed
-from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.db import transaction
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-__all__ = ["Login", "Password", "link", "link_password", "login_code", "reset", "second_factor_set", "security"]
+__all__ = [
+    "Login",
+    "Logout",
+    "Password",
+    "link",
+    "link_password",
+    "login_code",
+    "reset",
+    "second_factor_set",
+    "security",
+]
 
 BACKEND = "art32_platform.accounts.backend.Backend"
 LINK = "link"
@@ -55,6 +65,18 @@ class Login(LoginView):
             second_factor.wait_for_code(self.request, account, self.get_success_url())
             return redirect("login-code")
         return super().form_valid(form)
+
+
+class Logout(LogoutView):
+    """End the session, here and in what the browser still holds of it."""
+
+    http_method_names = ("post",)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - Django's signature
+        """Do it."""
+        response = super().post(request, *args, **kwargs)
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return response
 
 
 def login_code(request: HttpRequest) -> HttpResponseBase:

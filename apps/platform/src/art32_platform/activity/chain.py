@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -22,6 +23,7 @@ CANONICAL = (
     " row_now.account, host(row_now.origin), row_now.database_role, row_now.action, row_now.kind, row_now.record,"
     " row_now.entity, row_now.detail)::text"
 )
+WALK = Path(__file__).parent / "sql" / "walk.sql"
 AT_ONCE = 2000
 Row = tuple[int | None, int | None, str, int | None, str]
 
@@ -75,12 +77,7 @@ def verify(connection: BaseDatabaseWrapper, heads: Iterable[Head] = ()) -> Verdi
     kept = {known.number: known.hash for known in heads}
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what this transaction wrote has its links, too
-        cursor.execute(
-            "DECLARE walk NO SCROLL CURSOR FOR"  # noqa: S608 - of constants
-            f" SELECT link.number, link.activity_id, link.hash, row_now.id, {CANONICAL}"
-            " FROM activity_link link FULL JOIN activity_activity row_now ON row_now.id = link.activity_id"
-            " ORDER BY link.number NULLS LAST, row_now.id"
-        )
+        cursor.execute(WALK.read_text(encoding="utf-8").replace("{canonical}", CANONICAL))
         last = Head(0, "")
         while True:
             cursor.execute(f"FETCH {AT_ONCE} FROM walk")
