@@ -75,8 +75,8 @@ A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /,
         (
             {"sandbox": {"PrivateTmp": False}},
             (
-                'services[0].sandbox: {"PrivateTmp": false} is not allowed; a mapping of directives of systemd.exec(5) to '
-                "one line of text, or a list of lines, for systemd; yes and no in quotes"
+                'services[0].sandbox: {"PrivateTmp": false} is not allowed; a mapping of directives of systemd.exec(5) '
+                "to one line of text, or a list of lines, for systemd; yes and no in quotes"
             ),
         ),
         (

@@ -1,0 +1,1 @@
+"""A small Django application whose views say who may use them."""
