@@ -61,8 +61,9 @@ audit: venv ## prove an environment: make audit ENV=demo
 	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml
 
 .PHONY: bench
-bench: demo ## measure the no-change run against 146 plain tasks
+bench: demo ## measure the no-change run, and a page through nginx
 	@python bench/no_change.py
+	@python bench/app.py
 
 .PHONY: requirements
 requirements: ## pin the requirements anew (needs uv)
