@@ -16,8 +16,11 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if (path / "tasks").is_dir())
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-# Actions whose module only holds the documentation: every scenario begins with them, the backup's proves the last.
-ON_THE_CONTROLLER = {"bootstrap", "login", "preflight", "audit", "machine_identity", "host_certificate"}
+# What runs on the controller: every scenario begins with some; backup, people and tests/unit/cloud prove the others.
+ON_THE_CONTROLLER = {
+    *("bootstrap", "login", "preflight", "audit", "machine_identity", "host_certificate"),
+    *("person", "secret", "cloud"),
+}
 # What a role's task may be: the site runs the roles once without their hosts (docs/site.md).
 SURVEYED = {
     f"art32.server.{name}"
