@@ -176,8 +176,8 @@ def issue(
 ) -> Path:
     """The private key of a person with a certificate that lasts; both are made when they are missing or too old.
 
-    A revoked key is replaced by a new one, and each issue is logged where `log` says. Runs that need the same certificate
-    at the same time wait for one another.
+    A revoked key is replaced by a new one, and each issue is logged where `log` says. Runs that need the same
+    certificate at the same time wait for one another.
 
     Raises AccessError with ssh-keygen's own message, or when the certificate's id is a revoked one.
     """
