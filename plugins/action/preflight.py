@@ -91,7 +91,8 @@ class ActionModule(ActionBase):
                 if LATER not in str(plain(names[name])):
                     missing.append(Problem(variable=name, kind="missing", allowed=_reason(error)))
         unread = {problem.variable for problem in missing}
-        problems = check_host(Host(name=host, values=values, names=names), specs, groups, complete=whole)
+        declared = Host(name=host, values=values, names=names)
+        problems = check_host(declared, specs, groups, complete=whole, renamed=renamed())
         problems = [problem for problem in problems if problem.variable not in unread]
         return hide([*problems, *missing], self._secrets(names, read))
 
@@ -185,6 +186,11 @@ def role_spec(role: str) -> Spec | None:
         limits=_load(directory / "meta" / "limits.yml"),
         defaults=frozenset(_load(directory / "defaults" / "main.yml")),
     )
+
+
+def renamed() -> dict[str, dict[str, str]]:
+    """Names that variables had in older versions, each with its present one."""
+    return _load(COLLECTION / "meta" / "renamed.yml")
 
 
 def _load(path: Path) -> dict[str, Any]:

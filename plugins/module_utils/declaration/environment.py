@@ -31,12 +31,19 @@ class Host:
     names: Iterable[str]
 
 
-def check_host(host: Host, specs: Sequence[Spec], groups: Groups, *, complete: bool) -> list[Problem]:
+def check_host(
+    host: Host,
+    specs: Sequence[Spec],
+    groups: Groups,
+    *,
+    complete: bool,
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[Problem]:
     """Every problem of one host's variables.
 
     Complete means that the values are all there are: what is missing is then a problem too.
     """
-    problems = check_unknown(host.names, specs)
+    problems = check_unknown(host.names, specs, renamed)
     seen: set[str] = set()
     for spec in specs:
         problems += check_values(host.values, spec.without(seen), complete=complete)

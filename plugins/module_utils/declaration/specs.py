@@ -79,12 +79,24 @@ def check_value(variable: str, value: Any, option: Mapping[str, Any], limits: Ma
     return []
 
 
-def check_unknown(names: Iterable[str], specs: Iterable[Spec]) -> list[Problem]:
-    """Names that begin like a role's variables, but are none; with the nearest known one."""
+def check_unknown(
+    names: Iterable[str],
+    specs: Iterable[Spec],
+    renamed: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[Problem]:
+    """Names that begin like a role's variables, but are none; with the nearest known one.
+
+    Renamed: names that an older version had, each with `to`, its name now, and `since`, the version.
+    """
     specs = list(specs)
     known = frozenset[str]().union(*(spec.known for spec in specs))
     problems = []
+    old = renamed or {}
     for name in sorted(set(names) - known):
+        if name in old:
+            said = f"it is {old[name]['to']} since version {old[name]['since']}; write its value there"
+            problems.append(Problem(variable=name, kind="unknown", allowed=said))
+            continue
         owner = next((spec for spec in specs if name.startswith(spec.prefix)), None)
         if owner is None:
             continue

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.art32.server.plugins.module_utils.declaration.specs import Spec, check_unknown
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "inventories" / "example"
@@ -221,3 +222,28 @@ def test_an_authority_of_another_environment_is_refused(tmp_path: Path) -> None:
         f"access_ca_public: {' '.join(line.split()[:2])} is not allowed;"
         " an authority of this environment alone; staging has the same"
     ) in said
+
+
+def test_the_oldest_supported_environment_is_accepted(tmp_path: Path) -> None:
+    """As version 0.1.0 wrote it: what came later has a default."""
+    code, said = check(tmp_path, {}, inventory=ROOT / "tests" / "oldest_environment")
+    assert code == 0, said
+
+
+def test_a_renamed_variable_says_its_present_name() -> None:
+    spec = Spec(prefix="sshd_", options={"sshd_trusted_user_ca_keys": {}})
+    renamed = {"sshd_ca_keys": {"to": "sshd_trusted_user_ca_keys", "since": "0.2.0"}}
+    assert [str(problem) for problem in check_unknown(["sshd_ca_keys"], [spec], renamed)] == [
+        "sshd_ca_keys: unknown; it is sshd_trusted_user_ca_keys since version 0.2.0; write its value there",
+    ]
+
+
+def test_no_variable_was_renamed_to_one_that_nobody_knows() -> None:
+    renamed = yaml.safe_load((ROOT / "meta" / "renamed.yml").read_text(encoding="utf-8"))
+    document = yaml.safe_load((ROOT / "meta" / "environment.yml").read_text(encoding="utf-8"))
+    known = {name for entry in document.values() for name in entry["options"]}
+    for path in (ROOT / "roles").glob("*/meta/argument_specs.yml"):
+        specs = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+        known |= {name for entry in specs.values() for name in entry.get("options", {})}
+    assert {entry["to"] for entry in renamed.values()} <= known
+    assert not known & renamed.keys()
