@@ -154,7 +154,7 @@ HBA_FAULTS = [
     hba_fault("hba-syntax", lambda text: f"{text}\nhost all all\n", "pg_hba.conf, line"),
     hba_fault("hba-unknown-method", lambda text: f"{text}\nlocal all all trustworthy\n", "pg_hba.conf, line"),
     hba_fault("hba-no-network", lambda text: f"{text}\nhost all all 10.0.0.0/33 scram-sha-256\n", "pg_hba.conf, line"),
-    hba_fault("hba-empty", lambda _: "\n", "Activation failed|Probe failed"),
+    hba_fault("hba-empty", lambda _: "\n", "pg_hba.conf has no rule at all"),
     hba_fault("hba-rejects-all", lambda text: f"local all all reject\n{text}", "Activation failed|Probe failed"),
     hba_fault("hba-no-peer", lambda text: re.sub(r"(?m)^local.*$", "", text), "Activation failed|Probe failed"),
 ]

@@ -74,14 +74,3 @@ def test_a_reboot_in_the_window(host: Host, plays: Plays, reboot_try: int) -> No
     until(lambda: host.ssh("systemctl is-system-running --wait").returncode in (0, 1), "the host has booted", 60)
     assert_as_before(host, before)
     assert "the host was restarted" in host.says("journalctl -t art32-revert -o cat --no-pager -q")
-
-
-def test_while_one_waits_another_is_refused(host: Host, plays: Plays) -> None:
-    first = begun(host, plays, seconds=60)
-    second = plays.end(plays.start(host.values(FAULTS[0])))
-    assert second.status != 0
-    assert "Another transaction is pending on this host: the transaction way-in of " in second.output
-    assert plays.end(first).status == 0
-    text = host.live()["/etc/ssh/sshd_config"].replace("# changed\n", "")
-    fault = FAULTS[0].__class__(name="back", area="sshd", change=lambda _: {"/etc/ssh/sshd_config": text})
-    assert plays.end(plays.start(host.values(fault))).status == 0
