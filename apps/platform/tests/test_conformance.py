@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from art32_platform import urls
 from art32_platform.access.policies import Policy
 from art32_platform.access.urls import pages
 from art32_platform.accounts.models import Account
+
+from .conftest import TODAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +76,12 @@ def test_rest_of_the_answer(world: World) -> None:
     assert [store["kind"] for store in answer["stores"]] == ["postgresql"]
     assert {"email": "staff@example.test", "staff": True, "administrator": False, "active": True} in answer["members"]
     assert len(answer["members"]) == 9
+
+
+def test_account_past_its_last_day_is_told_as_ended(world: World) -> None:
+    Account.objects.filter(email="staff@example.test").update(until=TODAY - timedelta(days=1))
+    members = {member["email"]: member["active"] for member in conformance()["members"]}
+    assert (members["staff@example.test"], members["viewer@example.test"]) == (False, True)
 
 
 def test_every_admin_address_needs_a_login_and_records_are_checked(db: None) -> None:

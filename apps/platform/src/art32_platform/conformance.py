@@ -80,7 +80,7 @@ def conformance() -> dict[str, Any]:
                 "email": account.email,
                 "staff": account.is_staff,
                 "administrator": account.is_administrator,
-                "active": account.is_active,
+                "active": account.may_log_in,
             }
             for account in Account.objects.all()
         ],
