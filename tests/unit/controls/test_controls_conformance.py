@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -186,3 +187,80 @@ def test_repository_without_a_backup_that_counts_is_refused(found: list[dict[str
 )
 def test_one_plain_copy_means_not_encrypted(change: dict[str, Any], is_encrypted: bool) -> None:
     assert backups.is_encrypted(stanza(**change), "server") is is_encrypted
+
+
+LOGINS = {
+    "second_factor": "administrators",
+    "idle_minutes": 30,
+    "hours": 12,
+    "failures": 5,
+    "refused": ["password1234"],
+    "accepted": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"second_factor": "nobody"}, ["administrators need no second factor"]),
+        ({"idle_minutes": 0}, ["an idle session ends after no minutes"]),
+        ({"idle_minutes": 121}, ["an idle session ends after 121 minutes"]),
+        ({"hours": 25}, ["a session ends after 25 hours"]),
+        ({"failures": 0}, ["any number of wrong passwords may be tried at once"]),
+        ({"accepted": ["password1234"]}, ["the password 'password1234' is accepted"]),
+        ({"refused": []}, ["no common password was tried"]),
+    ],
+)
+def test_logins_that_let_strangers_in_are_named(change: dict[str, Any], said: list[str]) -> None:
+    assert conformance.login_problems({**LOGINS, **change}) == said
+
+
+ACTIVITY = {
+    "table": "activity",
+    "columns": ["at"],
+    "count": 2,
+    "append_only": True,
+    "actions": ["change", "export", "insert", "login", "refused", "removal", "view"],
+    "unrecorded": [],
+    "chain": {"head": "2:abc", "length": 2, "problem": ""},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"append_only": False}, ["rows can be rewritten"]),
+        ({"actions": ["insert", "change", "removal", "login", "refused", "export"]}, ["view leaves no row"]),
+        ({"unrecorded": ["customers_contact"]}, ["changes of customers_contact leave no row"]),
+        (
+            {"chain": {"head": "1:a", "length": 1, "problem": "link 2 is missing"}},
+            ["its chain is broken: link 2 is missing"],
+        ),
+    ],
+)
+def test_activity_with_gaps_is_named(change: dict[str, Any], said: list[str]) -> None:
+    assert conformance.activity_problems({**ACTIVITY, **change}) == said
+
+
+@pytest.mark.parametrize(
+    ("contact", "due_on", "said"),
+    [
+        ("1", "2026-11-24", []),
+        ("1", "2026-11-23", ["the training of a primary contact of Own was due 2026-11-23"]),
+        ("1", "", ["a primary contact of Own is not trained"]),
+        ("", "", ["Own has no primary contact"]),
+    ],
+)
+def test_overdue_training_is_named(contact: str, due_on: str, said: list[str]) -> None:
+    line = {"organisation": "Own", "contact": contact, "due_on": due_on}
+    assert conformance.training_problems([line], date(2026, 11, 24)) == said
+
+
+def test_endless_access_of_staff_is_named() -> None:
+    access = [
+        {"email": "a@example.org", "organisation": "Own", "until": "2026-12-31"},
+        {"email": "b@example.org", "organisation": "Own", "until": ""},
+    ]
+    assert conformance.access_problems(access) == ["b@example.org sees Own without an end"]
