@@ -54,6 +54,13 @@ def test_it_reaches_nobody(server: Machine, service: str) -> None:
     assert units.address_problems(units.parse(told[f"units-{service}"]), [], now={}, lately={}, resolvers=[]) == []
 
 
+def test_who_talks_to_one_address_reaches_that_alone(server: Machine) -> None:
+    talks_to = ["127.0.0.1:25"]
+    told = {name: server.check_output(command) for name, command in sources.reach("flask", talks_to).items()}
+    shown = units.parse(told["units-flask"])
+    assert units.address_problems(shown, talks_to, now={}, lately={}, resolvers=[]) == []
+
+
 def test_the_asgi_service_answers(server: Machine) -> None:
     versions = json.loads(ask(server, "datasette", "/-/versions.json"))
     assert versions["asgi"]
