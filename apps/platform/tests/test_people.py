@@ -75,6 +75,19 @@ def test_manager_invites_and_the_invited_chooses_a_password(
     assert Activity.objects.filter(action="change", kind="accounts.account", account="new@example.test").exists()
 
 
+def test_administrator_makes_an_account_without_knowing_its_password(
+    world: World,
+    browser: Callable[..., Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    data = {"email": "new@example.test", "name": "Nora", "usable_password": "false"}
+    with django_capture_on_commit_callbacks(execute=True):
+        browser(world.people["administrator"]).post(reverse("admin:accounts_account_add"), data)
+    assert mail.outbox[-1].to == ["new@example.test"]
+    assert Link.objects.get().created_by == "administrator@example.test"
+    assert browser().get(mailed_link()).status_code == 302
+
+
 def test_link_works_once(world: World, browser: Callable[..., Client]) -> None:
     ask_for(world.people["viewer"], Purpose.RESET, by="test")
     deliver_links()

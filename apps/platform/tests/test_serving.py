@@ -30,6 +30,11 @@ def test_headers(db: None, browser: Callable[..., Client], path: str) -> None:
     headers = browser().get(path).headers
     assert headers["Content-Security-Policy"].startswith("default-src 'none';")
     assert "unsafe" not in headers["Content-Security-Policy"]
+    for directive in ("base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"):
+        assert directive in headers["Content-Security-Policy"]
+    assert headers["Permissions-Policy"] == "camera=(), geolocation=(), microphone=()"
+    assert headers.get("X-Frame-Options") == "DENY" or path.startswith("/static/")
+    assert "includeSubDomains; preload" in headers["Strict-Transport-Security"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
