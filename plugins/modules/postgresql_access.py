@@ -76,8 +76,8 @@ options:
   undeclared:
     description:
       - What happens to what nobody declared.
-      - V(remove) takes logins, memberships and grants away, and shuts databases for connections. Roles and databases
-        stay where data hangs on them.
+      - V(remove) takes logins, memberships and grants away, ends publications, subscriptions, foreign servers and
+        replication slots, and shuts databases for connections. Roles and databases stay where data hangs on them.
     type: str
     choices: [report, remove]
     default: report

@@ -84,14 +84,18 @@ select format('%%s owns %%s.%%s', pg_get_userbyid(relowner), nspname, relname)
    and nspname not in ('pg_catalog', 'information_schema') and nspname !~ '^pg_(toast|temp)'
    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and deptype = 'e')
 """
+# Each with what ends it; the rows themselves stay.
 WAYS_OUT = """
-select 'foreign server ' || srvname from pg_foreign_server
-union all select 'publication ' || pubname from pg_publication
-union all select 'subscription ' || subname from pg_subscription
-           where subdbid = (select oid from pg_database where datname = current_database())
+select 'foreign server ' || srvname, format('DROP SERVER %I CASCADE', srvname) from pg_foreign_server
+union all select 'publication ' || pubname, format('DROP PUBLICATION %I', pubname) from pg_publication
+union all select 'subscription ' || subname, format('ALTER SUBSCRIPTION %1$I DISABLE;'
+                 ' ALTER SUBSCRIPTION %1$I SET (slot_name = NONE); DROP SUBSCRIPTION %1$I', subname)
+            from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())
 """
 SLOTS = """
-select 'replication slot ' || slot_name from pg_replication_slots where not temporary
+select 'replication slot ' || slot_name,
+       format('select pg_terminate_backend(%L::int); select pg_drop_replication_slot(%L)', active_pid, slot_name)
+  from pg_replication_slots where not temporary
 """
 DEFAULT_KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
 
@@ -147,8 +151,8 @@ def _pass(declaration: Declaration, target: Target, *, remove: bool, check: bool
         return outcome
     with _connect(target, "postgres") as connection:
         cluster = fetch_cluster(connection)
-        outcome.undeclared += [name for (name,) in _rows(connection, SLOTS)]
         plan = plan_cluster(declaration, cluster, remove=remove)
+        _plan_ways_out(plan, _rows(connection, SLOTS), where="", remove=remove)
         outcome.note(plan)
         if not check:
             carry_out(connection, plan)
@@ -168,11 +172,21 @@ def _plan_inside(
     facts = fresh_database() if inside is None else fetch_database(inside)
     plan = plan_database(service, facts, declared=declaration.roles(), remove=remove)
     if inside is not None:
-        strange = [*_rows(inside, STRANGE_OWNERS, service.owner), *_rows(inside, WAYS_OUT)]
-        plan.undeclared += [f"{text} (database {service.database})" for (text,) in strange]
+        where = f" (database {service.database})"
+        plan.undeclared += [f"{text}{where}" for (text,) in _rows(inside, STRANGE_OWNERS, service.owner)]
+        _plan_ways_out(plan, _rows(inside, WAYS_OUT), where=where, remove=remove)
         if not check:
             carry_out(inside, plan)
     return plan
+
+
+def _plan_ways_out(plan: Plan, found: Rows, *, where: str, remove: bool) -> None:
+    """Report what could carry rows to another place, or end it."""
+    if remove:
+        plan.before += [f"{text}{where}" for text, _ in found]
+        plan.rights += [Change(text=f"no longer: {text}{where}", statement=statement) for text, statement in found]
+    else:
+        plan.undeclared += [f"{text}{where}" for text, _ in found]
 
 
 def _predict_fresh(declaration: Declaration, outcome: Outcome, *, remove: bool) -> None:
