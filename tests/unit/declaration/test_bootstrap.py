@@ -278,3 +278,25 @@ def test_machines_that_aws_makes_come_from_a_dynamic_inventory(tmp_path: Path) -
     assert dynamic["plugin"] == "amazon.aws.aws_ec2"
     assert dynamic["regions"] == ["eu-central-1"]
     assert dynamic["filters"]["tag:art32_environment"] == "production"
+
+
+def escrow(environment: Path, lines: list[str]) -> tuple[int, str]:
+    """Type the lines of a sheet."""
+    command = ["scripts/escrow", str(environment)]
+    text = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(command, cwd=ROOT, input=text, check=False, capture_output=True, text=True)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def test_the_sheet_of_the_safe_is_proved_to_open_the_vault(written: Path, tmp_path: Path) -> None:
+    page = (written / ".escrow-sheet.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in page if line.startswith("    ")]
+    assert escrow(written, lines[:2]) == (0, "The sheet opens the vault; the key of the backups is in it.")
+    assert escrow(written, lines[2:]) == (
+        1,
+        "escrow: The lines are what is printed, but open this vault no more: print a new sheet",
+    )
+    code, said = escrow(written, [lines[0][:-1] + "x", lines[1]])
+    assert code == 1
+    assert said.endswith("is not what is printed; its check does not match")
+    assert escrow(tmp_path, lines)[0] == 1
