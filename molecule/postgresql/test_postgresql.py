@@ -123,6 +123,66 @@ def test_settings_in_force(server: Machine, name: str, value: str) -> None:
     assert ask(server, f"SHOW {name}") == value
 
 
+def test_a_last_day_is_the_servers_own_rule(server: Machine) -> None:
+    assert ask(server, "SELECT rolvaliduntil AT TIME ZONE 'UTC' FROM pg_roles WHERE rolname = 'max'") == (
+        "2031-02-01 00:00:00"
+    )
+    assert (
+        ask(server, "SELECT rolvaliduntil IS NULL OR rolvaliduntil = 'infinity' FROM pg_roles WHERE rolname = 'joe'")
+        == "t"
+    )
+
+
+def test_changes_of_structure_and_rights_are_in_the_log(server: Machine) -> None:
+    ask(server, "CREATE ROLE audited PASSWORD 'of-audited'; CREATE TABLE audited (id int); DROP TABLE audited")
+    ask(server, "DROP ROLE audited")
+    log = server.check_output("tail -n 50 /var/log/postgresql/*.log")
+    assert "AUDIT: SESSION" in log
+    assert "CREATE TABLE audited" in log
+    assert "CREATE ROLE audited" in log
+    assert "of-audited" not in log
+
+
+def test_the_size_follows_the_machine(server: Machine) -> None:
+    cores = int(server.check_output("getconf _NPROCESSORS_ONLN"))
+    memory = int(server.check_output("grep MemTotal: /proc/meminfo | tr -dc 0-9")) // 1024
+    assert int(ask(server, "SHOW max_parallel_workers")) == cores
+    shared = int(ask(server, "SELECT setting::bigint * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'"))
+    assert memory * 0.15 <= shared <= memory * 0.26
+
+
+PERMISSIVE = """set -eu
+bin=$(echo /usr/lib/postgresql/*/bin)
+as_postgres() { runuser -u postgres -- "$@"; }
+cd /
+as_postgres rm -rf /tmp/permissive
+as_postgres $bin/initdb -D /tmp/permissive >/dev/null
+key="-c ssl=on -c ssl_cert_file=/etc/postgresql/art32/server.crt -c ssl_key_file=/etc/postgresql/art32/server.key"
+weak="-c ssl_min_protocol_version=TLSv1 -c ssl_ciphers=ALL:@SECLEVEL=0"
+as_postgres $bin/pg_ctl -D /tmp/permissive -w -l /tmp/permissive.log -o "-p 5444 -k /tmp $key $weak" start >/dev/null
+"""
+
+
+def weak_client(server: Machine, port: int) -> str:
+    """What comes of a handshake in TLS 1.1."""
+    client = "timeout 10 openssl s_client -connect 127.0.0.1:%s -starttls postgres -tls1_1 -cipher ALL:@SECLEVEL=0"
+    done = server.run(f"{client} </dev/null 2>&1", str(port))
+    return str(done.stdout)
+
+
+def test_tls_1_1_is_refused_by_the_server_itself(server: Machine) -> None:
+    server.check_output("sh -c %s", PERMISSIVE)
+    try:
+        assert "Cipher is ECDHE" in weak_client(server, 5444)  # the client would
+    finally:
+        server.check_output(
+            "cd /; runuser -u postgres -- $(echo /usr/lib/postgresql/*/bin)/pg_ctl -D /tmp/permissive stop"
+        )
+    refused = weak_client(server, 5432)
+    assert "alert protocol version" in refused
+    assert "Cipher is (NONE)" in refused
+
+
 def test_nothing_waits_for_a_restart(server: Machine) -> None:
     assert ask(server, "SELECT name FROM pg_settings WHERE pending_restart") == ""
     assert ask(server, "SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile ~ 'auto.conf'") == ""
