@@ -41,7 +41,7 @@ ANSWERS = ".answers.yml"
 SHEET = ".escrow-sheet.txt"
 IGNORED = (
     "# Never share these: the password of the vault, the sheet to print, and short-lived keys.\n"
-    f".vault-password\n{SHEET}\n.access/\n"
+    f".vault-password\n.vault-password.next\n{SHEET}\n.access/\n"
 )
 
 

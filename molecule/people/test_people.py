@@ -1,0 +1,137 @@
+"""One person comes, works and leaves; secrets are replaced. Every operation is the operator's own command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+if TYPE_CHECKING:
+    from controls.environment import Environment
+    from controls.machine import Machine
+
+Play = Callable[..., tuple[int, str]]
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture
+def play(declaration: Environment, records: Path) -> Play:
+    """Run an operation of this environment; its exit code and what it said."""
+
+    def run(playbook: str, **words: str) -> tuple[int, str]:
+        command = ["ansible-playbook", "-i", str(declaration.directory), f"playbooks/{playbook}.yml"]
+        command += [word for name, value in words.items() for word in ("-e", f"{name}={value}")]
+        settings = {**os.environ, "ART32_RECORDS": str(records), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        done = subprocess.run(
+            command, cwd=ROOT, env=settings, check=False, capture_output=True, text=True, timeout=SECONDS
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def newest(records: Path, pattern: str) -> dict[str, Any]:
+    return dict(json.loads(max(records.rglob(pattern)).read_text(encoding="utf-8")))
+
+
+def outcomes(record: dict[str, Any]) -> dict[str, str]:
+    return {trial["layer"]: trial["found"] for trial in record["trials"]}
+
+
+def people(declaration: Environment) -> list[str]:
+    text = (declaration.directory / "group_vars/all/people.yml").read_text(encoding="utf-8")
+    assert text.startswith("---\n# Who has access to what")
+    return [person["name"] for person in yaml.safe_load(text)["people"]]
+
+
+def test_a_person_comes(play: Play, declaration: Environment, records: Path) -> None:
+    code, said = play("onboard", person="kim", email="kim@example.test", ssh="user", database="readonly")
+    assert code == 0, said
+    assert people(declaration) == ["jane", "joe", "kim"]
+    record = newest(records, "*-onboard-kim.json")
+    assert record["proved"]
+    assert outcomes(record) == {"ssh": "in", "database": "in"}
+    assert record["by"] == "jane"
+
+
+def test_a_person_leaves_while_working(play: Play, declaration: Environment, records: Path, server: Machine) -> None:
+    server.check_output("systemd-run --uid=kim --unit=kims-work --property=SuccessExitStatus=SIGKILL sleep 1000")
+    assert server.check_output("pgrep -u kim -l").endswith("sleep")
+    code, said = play("offboard", person="kim", reason="left")
+    assert code == 0, said
+    assert people(declaration) == ["jane", "joe"]
+    record = newest(records, "*-offboard-kim.json")
+    assert record["proved"], record
+    assert outcomes(record) == {"ssh": "out", "database": "out", "processes": "out", "connections": "out"}
+    said_by_layer = {trial["layer"]: trial["said"] for trial in record["trials"]}
+    assert "Permission denied" in said_by_layer["ssh"]
+    assert "kim" in (declaration.directory / "group_vars/all/revocations.yml").read_text(encoding="utf-8")
+    code, said = play("offboard", person="kim", reason="left")
+    assert code == 0, said
+
+
+def test_who_runs_it_cannot_be_taken_out_nor_a_misspelt_name(play: Play, declaration: Environment) -> None:
+    code, said = play("offboard", person="jane")
+    assert code == 2
+    assert "person: jane is not allowed; somebody else" in said
+    code, said = play("offboard", person="jo")
+    assert code == 2
+    assert "person: jo is not allowed; the name of a person (did you mean joe?)" in said
+    assert people(declaration) == ["jane", "joe"]
+
+
+def test_a_way_in_that_was_left_is_found(declaration: Environment, records: Path) -> None:
+    """The trial turns red: joe is still in, and is said to have left."""
+    command = ["scripts/try-access", str(declaration.directory), "person", "joe", "--operation", "offboard"]
+    settings = {**os.environ, "ART32_RECORDS": str(records), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run(command, cwd=ROOT, env=settings, check=False, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NOT AS WANTED: ssh on server is in: logged in" in done.stdout
+    assert "NOT AS WANTED: database on server is in: logged in" in done.stdout
+    assert not newest(records, "*-offboard-joe.json")["proved"]
+
+
+def test_a_database_password_is_replaced_and_the_former_refused(play: Play, records: Path) -> None:
+    code, said = play("rotate", secret="vault_database_passwords.joe")  # noqa: S106 - a name
+    assert code == 0, said
+    record = newest(records, "*-rotate-*.json")
+    assert [(trial["found"], trial["wanted"]) for trial in record["trials"]] == [("out", "out"), ("in", "in")]
+    assert "password authentication failed" in record["trials"][0]["said"]
+    assert "vault_former" not in said
+
+
+def test_the_vault_s_password_is_replaced(play: Play, declaration: Environment) -> None:
+    file = declaration.directory / ".vault-password"
+    former = file.read_text(encoding="utf-8")
+    code, said = play("rotate", secret="vault_password")  # noqa: S106 - a name
+    assert code == 0, said
+    assert file.read_text(encoding="utf-8") != former
+    vault = VaultLib([("default", VaultSecret(former.strip().encode()))])
+    for name in ("group_vars/all/vault.yml", ".ssh/user_ca"):
+        with pytest.raises(AnsibleError, match="Decryption failed"):
+            vault.decrypt((declaration.directory / name).read_bytes())
+    code, said = play("check")
+    assert code == 0, said
+
+
+def test_an_unknown_secret_is_refused_with_the_known_ones(play: Play) -> None:
+    code, said = play("rotate", secret="vault_backup_cipher_pass")  # noqa: S106 - a name
+    assert code == 2
+    told = " ".join(said.split())
+    assert "secret: vault_backup_cipher_pass is not allowed; vault_password or " in told
+    assert " or vault_database_passwords.jane or " in told
