@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 BARE = {"CertificateFile": "none", "IdentitiesOnly": "yes"}
 
 
-@pytest.fixture(autouse=True)
-def _forgiven(server: Machine) -> None:
-    """Debian 13's sshd shuts out sources that keep failing, as these tests do; a new process has forgotten them."""
-    server.check_output("systemctl reset-failed ssh.service; systemctl restart ssh.service")
-
-
 @pytest.fixture
 def jane(declaration: Environment) -> Login:
     key = declaration.directory / ".access" / "jane"

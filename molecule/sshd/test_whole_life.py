@@ -29,12 +29,6 @@ CHECKOUT = Path(__file__).parents[2]
 LONGEST = 60
 
 
-@pytest.fixture(autouse=True)
-def _forgiven(server: Machine) -> None:
-    """Debian 13's sshd shuts out sources that keep failing, as these tests do; a new process has forgotten them."""
-    server.check_output("systemctl reset-failed ssh.service; systemctl restart ssh.service")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Told:
     """What a command said and how it ended."""
@@ -153,9 +147,9 @@ def test_who_is_issued_a_certificate_gets_in_and_stands_in_both_logs(server: Mac
 
 
 def test_every_login_of_the_log_was_issued(server: Machine, operator: Operator) -> None:
-    """No certificate that logged in is missing from the log of issues, those of the runs included."""
+    """No certificate of the environment that logged in is missing from the log of issues, those of runs included."""
     log = server.check_output("journalctl -q -o cat -t sshd -t sshd-session")
-    seen = {int(serial) for serial in re.findall(r"Accepted publickey .*-CERT .*serial (\d+)", log)}
+    seen = {int(serial) for serial in re.findall(r"Accepted publickey .*-CERT .* ID \S+@sshd .*serial (\d+)", log)}
     assert seen
     assert seen <= {entry["serial"] for entry in operator.log}
 
