@@ -69,6 +69,7 @@ def _database(environment: Environment, host: str) -> dict[str, str]:
     return {
         "cluster": sql((SQL / "cluster.sql").read_text(encoding="utf-8")),
         **{f"database-{name}": sql(inside, name) for name in names},
+        "restore-drill": "cat /var/lib/art32/drill/report.json",
     }
 
 
@@ -120,6 +121,10 @@ def _backup(environment: Environment, host: str) -> dict[str, str]:
         "repository": as_user("pgbackrest", "pgbackrest", "--output=json", "--log-level-console=warn", "info"),
         **{
             f"backup-timer-{source}": f"systemctl show {properties} art32-backup@{source}.timer"
+            for source in environment.hosts("database")
+        },
+        **{
+            f"backup-verified-{source}": f"cat /var/lib/art32/backup/{shlex.quote(source)}.json"
             for source in environment.hosts("database")
         },
     }

@@ -31,17 +31,19 @@ def repository(backup: Machine) -> list[dict[str, Any]]:
 
 
 @control("BAK-1")
-def test_newest_backup_is_young_enough(
+def test_newest_verified_backup_is_young_enough(
     backup: Machine, repository: list[dict[str, Any]], sources: list[str], now: datetime
 ) -> None:
     allowed = timedelta(minutes=backup.variable("audit_backup_max_age_minutes", 90))
     for host in sources:
+        verified = backup.observed(f"backup-verified-{host}")
+        assert verified.rc == 0, f"No backup of {host} was ever read back."
         try:
-            newest = backups.newest(repository, host)
+            newest = backups.newest(repository, host, label=verified.json()["label"])
         except backups.BackupError as error:
             raise AssertionError(f"There is no backup that counts: {error}.") from error
         age = now - newest.ended
-        told = f"The newest backup of {host} is {age.total_seconds() / 60:.0f} min old"
+        told = f"The newest backup of {host} that was read back is {age.total_seconds() / 60:.0f} min old"
         limit = f"{allowed.total_seconds() / 60:.0f} min are allowed (audit_backup_max_age_minutes)"
         assert age <= allowed, f"{told}; {limit}."
 
@@ -79,6 +81,15 @@ def test_every_change_is_archived(database: Machine) -> None:
     oldest = running["waiting_since"]
     waited = datetime.fromisoformat(running["now"]) - datetime.fromisoformat(oldest) if oldest else timedelta()
     assert waited <= WAITING, f"Changes wait to be archived since {oldest}."
+
+
+@control("BAK-1")
+def test_last_restore_drill_passed(database: Machine, now: datetime) -> None:
+    report = database.observed("restore-drill")
+    assert report.rc == 0, "No restore was ever tried."
+    allowed = timedelta(days=database.variable("backup_drill_max_age_days"))
+    found = backups.drill_problems(report.json(), now=now, allowed=allowed)
+    assert not found, "; ".join(found)
 
 
 @control("BAK-1", kind="exercise")

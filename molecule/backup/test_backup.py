@@ -102,7 +102,16 @@ def test_the_passphrase_is_known_to_the_repository_alone(server: Machine, backup
     assert backup.check_output(search, "%s", secret) == "/etc/pgbackrest/pgbackrest.conf"
     assert server.run(search, "%s", secret).stdout == ""
     file = backup.file("/etc/pgbackrest/pgbackrest.conf")
-    assert (file.user, file.group, file.mode) == ("root", "pgbackrest", 0o640)
+    assert (file.user, file.group, file.mode) == ("root", "art32-archive", 0o640)
+
+
+def test_the_passphrase_kept_elsewhere_is_tried(backup: Machine, saved: str) -> None:
+    escrow = "printf '%%s\\n' %s | runuser -u pgbackrest -- /usr/local/lib/art32/backup-escrow %s"
+    right = backup.run(escrow, backup.variable("vault_backup_cipher_pass"), STANZA)
+    assert right.stdout.startswith("This passphrase opens "), right.stdout + right.stderr
+    wrong = backup.run(escrow, "another one", STANZA)
+    assert wrong.rc == 1
+    assert "this passphrase opens no backup" in wrong.stderr
 
 
 @pytest.fixture
@@ -189,7 +198,7 @@ def test_nobody_else_can_use_the_key(server: Machine, backup: Machine) -> None:
         "umask 077; mkdir -p /root/k; printf %%s %s >/root/k/k; printf %%s %s >/root/k/k-cert.pub", key, certificate
     )
     options = "-i /root/k/k -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-    refused = backup.run(f"ssh {options} pgbackrest@127.0.0.1 id; rm -r /root/k")
+    refused = backup.run(f"ssh {options} art32-archive@127.0.0.1 id; rm -r /root/k")
     assert "Permission denied" in refused.stderr
     assert "not from a permitted source address" in backup.check_output(
         "journalctl -q --no-pager -t sshd -t sshd-session -n 30"
