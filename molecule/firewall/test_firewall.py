@@ -163,8 +163,8 @@ def test_what_an_engine_publishes_is_seen(server: Machine) -> None:
     rule = "PREROUTING -p tcp --dport 6379 -j DNAT --to-destination 172.17.0.2:6379"
     server.check_output(f"iptables -t nat -A {rule}")
     server.check_output("nft add table inet engine")
-    server.check_output("nft 'add chain inet engine dnat { type nat hook prerouting priority -100 ; }'")
-    server.check_output("nft add rule inet engine dnat tcp dport 8080 dnat ip to 10.88.0.2:80")
+    server.check_output("nft 'add chain inet engine ports { type nat hook prerouting priority -100 ; }'")
+    server.check_output("nft add rule inet engine ports tcp dport 8080 dnat ip to 10.88.0.2:80")
     try:
         assert set(published(server.check_output(TRANSLATIONS))) == {"6379", "8080"}
     finally:
