@@ -26,7 +26,7 @@ MOUNT = "mount -t tmpfs -o size=64k,mode=3770,uid=pgbackrest,gid=art32-archive"
 FAULTS = {
     "wrong passphrase": (
         f"cp -a {CONFIGURATION} /root/kept; sed -i s/^repo1-cipher-pass=./\\&x/ {CONFIGURATION}",
-        f"cp -a /root/kept {CONFIGURATION}",
+        f"mv /root/kept {CONFIGURATION}",
     ),
     "repository out of reach": (
         "chmod 0 /usr/local/lib/art32/pgbackrest-remote",
@@ -49,8 +49,8 @@ def told(machine: Machine, unit: str, words: str) -> int:
 
 
 def run(machine: Machine, unit: str) -> bool:
-    """Start a unit; whether it succeeded."""
-    return bool(machine.run("systemctl start %s", unit).rc == 0)
+    """Start a unit, however often it was started just before; whether it succeeded."""
+    return bool(machine.run("systemctl reset-failed %s; systemctl start %s", unit, unit).rc == 0)
 
 
 def last_words(machine: Machine, unit: str) -> str:

@@ -62,7 +62,7 @@ def is_whole() -> bool:
 
 
 def chosen() -> tuple[list[Fault], dict[str, int]]:
-    """The faults and the numbers of interruptions of this session; a sample depends on ART32_SEED alone."""
+    """The faults and the numbers of interruptions of this run; a sample depends on ART32_SEED alone."""
     if is_whole():
         return FAULTS, TRIES
     choice = random.Random(seed())  # noqa: S311 - a sample
