@@ -83,6 +83,14 @@ def test_a_failure_is_in_the_journal(server: Machine, broken: str) -> None:
     )
 
 
+def test_an_alarm_is_never_held_back(server: Machine, broken: str) -> None:
+    alarm = wait_for_alarm(server, broken)
+    for _ in range(12):
+        server.run("systemctl reset-failed %s; systemctl start %s", broken, broken)
+        server.check_output(f"systemctl start {alarm}")
+    assert server.check_output("systemctl show -P Result %s", alarm) == "success"
+
+
 def test_the_alarms_secrets_are_roots(server: Machine) -> None:
     settings = server.file("/etc/art32/alert.json")
     assert (settings.user, settings.group, settings.mode) == ("root", "root", 0o600)
