@@ -35,6 +35,13 @@ DIFFERENCES = [
     ("server", "usermod --shell /bin/sh jane", "account jane"),
     ("server", "systemctl disable --now apt-daily-upgrade.timer", "base: "),
 ]
+GUARDS_ON = """
+  DO $$ DECLARE one record; BEGIN
+    FOR one IN SELECT tgrelid::regclass AS log, tgname FROM pg_trigger WHERE tgname LIKE 'activity\\_%' LOOP
+      EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', one.log, one.tgname);
+    END LOOP;
+  END $$;
+"""
 TROUBLE = re.compile(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", re.IGNORECASE)
 
 
@@ -148,3 +155,46 @@ def test_a_check_with_diff_predicts_nothing(environment: Path) -> None:
     done = playbook(environment, "site.yml", "--check", "--diff")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert set(re.findall(r"changed=(\d+)", done.stdout)) == {"0"}, done.stdout[-6000:]
+
+
+def test_log_that_was_cut_is_told_from_the_head_that_a_backup_kept(server: Machine, backup: Machine) -> None:
+    """The last rows go, with their links, by the hand of whoever owns the server; then they are put back."""
+
+    def by_hand(statements: str) -> None:
+        off = "".join(f"ALTER TABLE {name} DISABLE TRIGGER ALL;" for name in ("activity_activity", "activity_link"))
+        script = f"BEGIN; {off} {statements} {GUARDS_ON} COMMIT;"
+        server.check_output("cd /; sudo -u postgres psql -Xqd platform -v ON_ERROR_STOP=1 -c %s", script)
+
+    def verified(heads: str = "") -> tuple[int, str]:
+        done = server.run("printf %s | sudo art32-manage platform verify_activity --heads -", heads)
+        return done.rc, done.stdout + done.stderr
+
+    def kept() -> tuple[int, str]:
+        done = backup.run("sudo systemctl start art32-activity@server.service")
+        return done.rc, backup.check_output("sudo cat /var/lib/art32/activity/server/platform")
+
+    began, heads = kept()
+    assert began == 0
+    assert verified(heads)[0] == 0
+    by_hand(
+        "CREATE TABLE cut_links AS SELECT * FROM activity_link ORDER BY number DESC LIMIT 3;"
+        "CREATE TABLE cut_rows AS SELECT * FROM activity_activity WHERE id IN (SELECT activity_id FROM cut_links);"
+        "DELETE FROM activity_activity WHERE id IN (SELECT id FROM cut_rows);"
+        "DELETE FROM activity_link WHERE number IN (SELECT number FROM cut_links);"
+    )
+    try:
+        assert verified()[0] == 0, "what is left is whole: without a head nobody sees it"
+        code, told = verified(heads)
+        assert code != 0
+        assert "the log ends with link" in told
+        code, unchanged = kept()
+        assert (code != 0, unchanged) == (True, heads)
+        journal = backup.check_output("sudo journalctl -n 20 -o cat -u art32-activity@server.service")
+        assert "The activity log of platform was cut or made anew" in journal
+    finally:
+        by_hand(
+            "INSERT INTO activity_activity OVERRIDING SYSTEM VALUE SELECT * FROM cut_rows;"
+            "INSERT INTO activity_link SELECT * FROM cut_links; DROP TABLE cut_rows, cut_links;"
+        )
+    assert verified(heads)[0] == 0
+    assert kept()[0] == 0

@@ -19,6 +19,7 @@ from .conftest import as_if_committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from django.db.backends.utils import CursorWrapper
 
@@ -137,6 +138,21 @@ def test_command_names_the_first_bad_row(superuser: CursorWrapper, tmp_path: pyt
     superuser.execute("UPDATE activity_activity SET account = 'nobody' WHERE id >= %s", [bad])
     with pytest.raises(CommandError, match=rf"First bad: row {bad}: the row differs"):
         call_command("verify_activity", stdout=out)
+
+
+def test_kept_heads_are_read_from_lines_with_their_time(
+    superuser: CursorWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = f"2026-11-24T10:00:00+00:00 {head(connection)}\n\n"
+    (tmp_path / "kept").write_text(lines)
+    call_command("verify_activity", "--heads", str(tmp_path / "kept"), stdout=StringIO())
+    ids = list(Activity.objects.order_by("id").values_list("id", flat=True))
+    link = cut(superuser, ids, ROWS - 3, random.Random(0))
+    call_command("verify_activity", stdout=StringIO())  # what is left is whole
+    monkeypatch.setattr("sys.stdin", StringIO(lines))
+    for source in (str(tmp_path / "kept"), "-"):
+        with pytest.raises(CommandError, match=rf"First bad: link {link}: the log ends with link {link - 1}"):
+            call_command("verify_activity", "--heads", source, stdout=StringIO())
 
 
 @pytest.mark.parametrize("text", ["", "x", "12", "12:short", ":", "-1:" + "0" * 64])

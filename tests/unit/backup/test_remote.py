@@ -24,7 +24,12 @@ def run(tmp_path: Path, part: str, arguments: list[str], command: str) -> tuple[
         __backup_part=part, inventory_hostname="db"
     )
     program = tmp_path / "remote"
-    program.write_text(text.replace("exec /usr/bin/pgbackrest", "echo").replace("logger ", ": "), encoding="utf-8")
+    program.write_text(
+        text.replace("exec /usr/bin/pgbackrest", "echo")
+        .replace("exec /usr/local/lib/art32/activity-heads", "exec echo")
+        .replace("logger ", ": "),
+        encoding="utf-8",
+    )
     done = subprocess.run(
         ["/bin/sh", str(program), *arguments],
         env={"SSH_ORIGINAL_COMMAND": command, "PATH": "/usr/bin:/bin"},
@@ -83,3 +88,16 @@ def test_no_command_is_refused(tmp_path: Path) -> None:
 def test_a_side_does_not_play_the_other(tmp_path: Path, arguments: list[str]) -> None:
     part = "database" if arguments[0] == "repo" else "repository"
     assert run(tmp_path, part, arguments, PUSH)[0] != 0
+
+
+HEADS = "activity-heads platform:12 other_1:3"
+
+
+def test_repository_may_ask_how_far_the_activity_logs_have_come(tmp_path: Path) -> None:
+    assert on_database(tmp_path, HEADS) == (0, HEADS.partition(" ")[2])
+    assert on_repository(tmp_path, HEADS)[0] == 126
+
+
+@pytest.mark.parametrize("word", ["platform:1;id", "$(id)", "../x:1", "a/b:1", "--help", "*"])
+def test_question_about_the_logs_is_no_way_to_anything_else(tmp_path: Path, word: str) -> None:
+    assert on_database(tmp_path, f"activity-heads {word}") == (126, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Command"]
 
+STANDARD_INPUT = Path("-")
+
 
 class Command(BaseCommand):
     """Verifies the chain of hashes; reads, and changes nothing. Prints JSON, and names the first bad row."""
@@ -25,7 +28,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The options."""
         parser.add_argument("--head", action="append", default=[], metavar="NUMBER:HASH", help="a head that was kept")
-        parser.add_argument("--heads", type=Path, metavar="FILE", help="a file of them, one a line")
+        parser.add_argument(
+            "--heads", type=Path, metavar="FILE", help="a file of them, each at the end of a line; - for standard input"
+        )
 
     def handle(self, *, head: list[str], heads: Path | None, **_: Any) -> None:  # noqa: ANN401 - Django's signature
         """Do it.
@@ -41,7 +46,12 @@ class Command(BaseCommand):
 
 def _kept(words: list[str], file: Path | None) -> list[Head]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file else []
-        return [read_head(text) for text in (*words, *lines) if text.strip()]
+        return [read_head(text) for text in (*words, *(line.split()[-1] for line in _lines(file) if line.strip()))]
     except (OSError, ValueError) as error:
         raise CommandError(str(error)) from error
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    return sys.stdin.readlines() if file == STANDARD_INPUT else file.read_text(encoding="utf-8").splitlines()
