@@ -306,13 +306,16 @@ def test_an_authority_is_replaced_without_shutting_anybody_out(
         new.with_suffix(".pub").read_text(encoding="utf-8").strip(),
     )
     before = operator.issue("jane", "by-the-old-one")
+    old_session = stay(server, before)
     operator.play("revoke", sshd_trusted_user_ca_keys=[old_public, new_public])
     assert server.attempt("old-with-both", before).rc == 0
     own = {"access_ca": str(new), "access_ca_public": new_public}
     operator.play("revoke", sshd_trusted_user_ca_keys=[old_public, new_public], **own)
     assert server.attempt("old-while-new-signs", before).rc == 0
+    assert old_session.says("still here")
     operator.play("revoke", sshd_trusted_user_ca_keys=[new_public], **own)
     assert server.attempt("old-after", before).rc == 255
+    assert not old_session.is_alive()
     shutil.rmtree(declaration.directory / ".access")
     operator.play("revoke", sshd_trusted_user_ca_keys=[old_public, new_public], **own)
     operator.play("revoke")

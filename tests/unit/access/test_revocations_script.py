@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parents[3] / "roles/sshd/files/usr/local/lib/art32/revocations"
 FINGERPRINT = f"SHA256:{'a' * 43}"
+AUTHORITY = f"SHA256:{'b' * 43}"
 ACCEPTED = (
     "Accepted publickey for jane from 198.51.100.5 port 40000 ssh2:"
-    f" ED25519-CERT {FINGERPRINT} ID jane@production ticket (4711) (serial 42) CA ED25519 SHA256:{'b' * 43}\n"
+    f" ED25519-CERT {FINGERPRINT} ID jane@production ticket (4711) (serial 42) CA ED25519 {AUTHORITY}\n"
 )
 
 
@@ -41,7 +43,7 @@ def script() -> ModuleType:
 
 def test_a_login_is_read_from_the_log(script: ModuleType) -> None:
     login = script.find_login(ACCEPTED)
-    assert login == script.Login("jane", "198.51.100.5", FINGERPRINT, "jane@production ticket (4711)", "42")
+    assert login == script.Login("jane", "198.51.100.5", FINGERPRINT, "jane@production ticket (4711)", "42", AUTHORITY)
 
 
 def test_the_newest_line_of_a_process_number_counts(script: ModuleType) -> None:
@@ -70,7 +72,23 @@ def test_what_the_lines_name_is_revoked(
     lines = tmp_path / "revocations"
     lines.write_text("\n".join(["# a comment: 42", *revocation_lines([{**entry, "reason": "x"}])]), encoding="utf-8")
     monkeypatch.setattr(script, "LINES", lines)
-    assert script.find_login(ACCEPTED).is_in(script.fetch_revoked()) is is_revoked
+    assert script.find_login(ACCEPTED).is_good(script.fetch_revoked(), {AUTHORITY}) is not is_revoked
+
+
+def test_a_certificate_is_as_good_as_its_authority(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "user_ca.pub"
+    monkeypatch.setattr(script, "AUTHORITIES", authorities)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", authorities.with_suffix("")], check=True)
+    authorities.write_text(f"# a comment\n\n{authorities.read_text(encoding='utf-8')}", encoding="utf-8")
+    trusted = script.fetch_trusted()
+    assert len(trusted) == 1
+    assert not script.find_login(ACCEPTED).is_good(set(), trusted)
+    assert script.find_login(ACCEPTED.replace(AUTHORITY, *trusted)).is_good(set(), trusted)
+    authorities.write_text("", encoding="utf-8")
+    with pytest.raises(script.RevocationError, match="cannot be read: nobody can log in"):
+        script.fetch_trusted()
 
 
 def test_the_alarm(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
