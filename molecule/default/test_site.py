@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from controls.machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +43,21 @@ GUARDS_ON = """
       EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', one.log, one.tgname);
     END LOOP;
   END $$;
+"""
+ECHO = """
+import socket
+heard = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+heard.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+heard.bind(("::", 53))
+while True:
+    heard.sendto(b"heard", heard.recvfrom(2000)[1])
+"""
+ASK = """
+import socket, sys
+asking = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+asking.settimeout(5)
+asking.sendto(b"?", (sys.argv[1], 53))
+print(asking.recv(100).decode())
 """
 TROUBLE = re.compile(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", re.IGNORECASE)
 
@@ -120,6 +137,28 @@ def test_a_visitor_meets_exactly_the_public_ports(server: Machine, scans: Scans,
 @pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
 def test_the_management_meets_the_database_too(server: Machine, scans: Scans, family: int) -> None:
     assert scans["management", server.addresses[family]] == PUBLIC | {5432}
+
+
+@pytest.fixture
+def echo(server: Machine) -> Iterator[None]:
+    """Something on the server that answers every datagram to port 53, over both families."""
+    server.check_output("systemd-run --quiet --unit=test-echo python3 -c %s", ECHO)
+    server.check_output("timeout 20 sh -c 'until ss -Hlun sport = 53 | grep -q 53; do sleep 0.2; done'")
+    yield
+    server.check_output("systemctl stop test-echo")
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+def test_no_datagram_is_answered(
+    server: Machine, visitor: Machine, management: Machine, echo: None, family: int
+) -> None:
+    address = server.addresses[family]
+    assert server.check_output("python3 -c %s %s", ASK, address) == "heard"
+    scan = f"sudo nmap -{'46'[family]} -sU --top-ports 1000 -Pn -n --min-rate 3000 --max-retries 1 -oG - {address}"
+    for vantage in (visitor, management):
+        said = vantage.check_output(scan)
+        assert "open|filtered" in said, said
+        assert not re.findall(r"\d+/open/udp", said), said
 
 
 def test_another_run_changes_nothing_and_says_nothing(environment: Path) -> None:
