@@ -1,21 +1,24 @@
 """Knocks at ports many times a second and counts what happens: run on the visitor, `python3 - SECONDS ADDRESS:PORT...`.
 
-Prints one JSON object: for every target the numbers of connections that were accepted, refused or without an answer,
-and the longest time in seconds that an accepted one took. A dropped packet would be sent again after a second, so a
-connection that takes longer than LIMIT has lost one.
+It ends after so many seconds, or when it is told to by SIGTERM. Prints one JSON object: for every target the numbers of
+connections that were accepted, refused or without an answer, and the longest time in seconds that an accepted one took.
+A dropped packet would be sent again after a second, so a connection that takes longer than LIMIT has lost one.
 """
 
 from __future__ import annotations
 
 import json
 import selectors
+import signal
 import socket
 import sys
+import threading
 import time
 from collections import Counter
 
 EVERY = 0.02
 LIMIT = 0.7
+TOLD_TO_END = threading.Event()
 
 
 def begin(address: str, port: int) -> socket.socket:
@@ -34,6 +37,8 @@ def knock(targets: list[tuple[str, int]], seconds: float) -> dict[str, dict[str,
     following = begun
     while following < begun + seconds or waiting.get_map():
         now = time.monotonic()
+        if TOLD_TO_END.is_set():
+            seconds = 0
         if now >= following and following < begun + seconds:
             for target in targets:
                 probe = begin(*target)
@@ -56,5 +61,6 @@ def knock(targets: list[tuple[str, int]], seconds: float) -> dict[str, dict[str,
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: TOLD_TO_END.set())
     asked = [argument.rsplit(":", 1) for argument in sys.argv[2:]]
     sys.stdout.write(json.dumps(knock([(address, int(port)) for address, port in asked], float(sys.argv[1]))))
