@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from ansible_collections.art32.server.plugins.plugin_utils.environment_files imp
 
 VAULT_PASSWORD = "vault_password"  # noqa: S105 - a name
 BACKUPS = "vault_backup_cipher_pass"
+# What was encrypted with these can be read with them alone.
+KEPT = re.compile(rf"{BACKUPS}|vault_\w+_data_key")
 FORMER = "vault_former"
 
 
@@ -46,8 +49,8 @@ class ActionModule(ActionBase):
                 files.change_password()
             return {"changed": arguments["state"] == "replaced"}
         known = [path for key, value in vault.items() if key != FORMER for path in texts_of(key, value)]
-        if name not in known or name == BACKUPS:
-            said = " or ".join([VAULT_PASSWORD, *(path for path in known if path != BACKUPS)])
+        if name not in known or KEPT.fullmatch(name):
+            said = " or ".join([VAULT_PASSWORD, *(path for path in known if not KEPT.fullmatch(path))])
             raise AnsibleActionFail(str(Problem(variable="secret", value=name, allowed=said)))
         former = vault.get(FORMER) or {}
         if arguments["state"] == "settled":

@@ -38,8 +38,13 @@ def enter(page: Page, keys: dict[str, str], person: str) -> None:
     shown = page.locator("code.key")
     if shown.count():
         keys[person] = shown.inner_text()
-    page.get_by_label("Code", exact=True).fill(code_of(keys[person], later=0 if shown.count() else 1))
-    page.get_by_role("button", name="Log in").click()
+    first = shown.count() == 1
+    page.get_by_label("Code", exact=True).fill(code_of(keys[person], later=0 if first else 1))
+    page.get_by_role("button", name="Log in", exact=True).click()
+    if first:
+        keys[f"backup code of {person}"] = page.locator(".codes code").first.inner_text()
+        inspect(page, "backup-codes-desk")
+        page.get_by_role("link", name="I have kept them").click()
     expect(page.get_by_role("heading", name="Organisations")).to_be_visible()
 
 
@@ -73,8 +78,24 @@ def test_administrator_logs_in_with_a_second_factor(visit: Visit, keys: dict[str
     expect(page.locator("code.key")).to_have_count(0)  # it is shown once
     inspect(page, "code-desk")
     page.get_by_label("Code", exact=True).fill("000000")
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_text("This code is not right").first).to_be_visible()
+    page.get_by_text("Use a backup code instead").click()
+    page.get_by_label("Backup code").fill("not one")
+    page.get_by_role("button", name="Log in with it").click()
+    expect(page.get_by_text("A backup code has 24 letters and digits.").first).to_be_visible()
+    inspect(page, "backup-code-refused-desk")
+    page.get_by_label("Backup code").fill(keys["backup code of administrator"])
+    page.get_by_role("button", name="Log in with it").click()
+    expect(page.get_by_text("You used a backup code; 9 are left.").first).to_be_visible()
+    inspect(page, "backup-code-used-desk")
+    page.get_by_role("link", name="New backup codes").click()
+    page.set_viewport_size({"width": 375, "height": 780})
+    inspect(page, "backup-codes-phone")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Make new codes").click()
+    expect(page.locator(".codes code")).to_have_count(10)
+    inspect(page, "backup-codes-new-phone")
 
 
 def test_member_works_is_refused_and_the_manager_reads_it(visit: Visit, tmp_path: Path) -> None:
@@ -245,3 +266,7 @@ def test_dark_colours_have_contrast(visit: Visit) -> None:
     inspect(page, "contacts-dark-desk")
     page.get_by_role("link", name="Activity").click()
     inspect(page, "activity-dark-desk")
+    page.set_viewport_size({"width": 375, "height": 780})
+    for path in ("/", "/security/", "/security/authenticator/", "/help/"):
+        page.goto(path)
+        inspect(page, f"{path.strip('/').replace('/', '-') or 'organisations'}-dark-phone")

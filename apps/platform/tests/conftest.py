@@ -14,9 +14,9 @@ from django.db import connection, connections
 from django.test import Client
 from django.test.client import ClientHandler
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from art32_platform.accounts.models import Account
+from art32_platform.accounts import sealing
+from art32_platform.accounts.models import Account, Authenticator
 from art32_platform.accounts.sessions import SessionStore, begin
 from art32_platform.customers.models import Contact, Membership, Organisation, Role
 
@@ -31,6 +31,7 @@ PASSWORD = "correct horse battery staple"
 PROXY = {"REMOTE_ADDR": "", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_HOST": "platform.example.test"}
 TODAY = datetime.now(tz=UTC).date()
 ADDRESS = "198.51.100.7"
+AUTHENTICATOR_KEY = bytes(range(20))
 HANDLER = ClientHandler(enforce_csrf_checks=False)  # one for all: it reads the static files when it is made
 
 
@@ -80,7 +81,8 @@ def world(db: None) -> World:
             until = TODAY + timedelta(days=7) if account.is_staff else None
             Membership.objects.create(account=account, organisation=own, role=role, until=until)
         if account.needs_second_factor:
-            TOTPDevice.objects.create(user=account, name="Authenticator")
+            key = sealing.sealed(AUTHENTICATOR_KEY, about=Authenticator.about(account.pk))
+            Authenticator.objects.create(user=account, name="Authenticator", key=key)
     Membership.objects.create(account=people["outsider"], organisation=foreign, role=Role.MANAGER)
     world = World(
         own=own,
@@ -141,6 +143,6 @@ def _session_of(account: Account) -> str:
     session[HASH_SESSION_KEY] = account.get_session_auth_hash()
     begin(session, origin=ADDRESS, agent="A browser")
     if account.needs_second_factor:
-        session[DEVICE_ID_SESSION_KEY] = TOTPDevice.objects.get(user=account).persistent_id
+        session[DEVICE_ID_SESSION_KEY] = Authenticator.objects.get(user=account).persistent_id
     session.save()
     return str(session.session_key)

@@ -7,32 +7,37 @@ import re
 import smtplib
 import time
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
+from django.apps import apps
 from django.conf import settings as configured
 from django.contrib.auth.password_validation import validate_password
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from art32_platform.accounts import sealing, second_factor
 from art32_platform.accounts.links import VALID, ask_for, deliver_links
-from art32_platform.accounts.models import Account, Link, Purpose, Session
+from art32_platform.accounts.models import Account, Authenticator, BackupCode, Link, Purpose, Session
+from art32_platform.accounts.second_factor import IN_SESSION
 from art32_platform.accounts.sessions import public_name
 from art32_platform.activity.models import Activity
 from art32_platform.customers.models import Membership
 
-from .conftest import ADDRESS, PASSWORD, TODAY, World
+from .conftest import ADDRESS, AUTHENTICATOR_KEY, PASSWORD, TODAY, World
 from .test_login import login
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from django.http import HttpResponse
     from django.test import Client
     from pytest_django import DjangoCaptureOnCommitCallbacks
     from pytest_django.fixtures import SettingsWrapper
@@ -50,6 +55,10 @@ def mailed_link() -> str:
 
 def code_of(key: str, *, later: int = 0) -> str:
     return f"{TOTP(bytes.fromhex(key), 30, t0=-30 * later).token():06}"
+
+
+def shown_codes(response: HttpResponse) -> list[str]:
+    return re.findall(r"<li><code>([a-z2-7-]{29})</code></li>", response.content.decode())
 
 
 # Invitations and resets
@@ -177,14 +186,14 @@ def test_administrator_sets_up_a_second_factor_at_the_first_login(
     world: World,
     browser: Callable[..., Client],
 ) -> None:
-    TOTPDevice.objects.all().delete()
+    Authenticator.objects.all().delete()
     client = browser()
     assert login(client, "administrator@example.test", PASSWORD).headers["Location"] == CODE_PAGE
     assert client.get("/admin/").status_code == 302, "the password alone opens nothing"
-    key = client.session["pending"]["key"]
+    key = sealing.opened(client.session["pending"]["key"], about=IN_SESSION).hex()
     assert "svg" in client.get(CODE_PAGE).content.decode()
     assert client.post(CODE_PAGE, {"code": "000000"}).status_code == 200
-    assert client.post(CODE_PAGE, {"code": code_of(key)}).headers["Location"] == "/"
+    assert b"Backup codes" in client.post(CODE_PAGE, {"code": code_of(key)}).content
     assert client.get("/admin/").status_code == 200
     assert Activity.objects.filter(kind="accounts.second_factor", action="insert").exists()
 
@@ -198,12 +207,12 @@ def test_password_without_code_opens_nothing(world: World, browser: Callable[...
     assert Activity.objects.filter(action="login").count() == before
     assert "X-Account" not in client.get(CODE_PAGE)
     page = client.get(CODE_PAGE).content.decode()
-    assert TOTPDevice.objects.get().key not in page
+    assert second_factor.readable(Authenticator.objects.get().bin_key.hex()) not in page
     assert "<svg" not in page, "who has a device is not shown another key"
 
 
 def test_code_is_taken_once(world: World, browser: Callable[..., Client]) -> None:
-    code = code_of(TOTPDevice.objects.get().key)
+    code = code_of(Authenticator.objects.get().bin_key.hex())
     first, second = browser(), browser()
     for client in (first, second):
         login(client, "administrator@example.test", PASSWORD)
@@ -226,7 +235,7 @@ def test_code_is_waited_for_five_minutes(world: World, browser: Callable[..., Cl
     session = client.session
     session["pending"] = {**session["pending"], "until": time.time() - 1}
     session.save()
-    code = code_of(TOTPDevice.objects.get().key)
+    code = code_of(Authenticator.objects.get().bin_key.hex())
     assert client.post(CODE_PAGE, {"code": code}).headers["Location"] == "/login/"
 
 
@@ -255,10 +264,10 @@ def test_anybody_may_use_a_second_factor(world: World, browser: Callable[..., Cl
     client, elsewhere = browser(world.people["viewer"]), browser(world.people["viewer"])
     path = reverse("second-factor")
     client.get(path)
-    key = client.session["key"]
+    key = sealing.opened(client.session["key"], about=IN_SESSION).hex()
     assert client.post(path, {"password": "wrong", "code": code_of(key)}).status_code == 200
-    assert not TOTPDevice.objects.filter(user=world.people["viewer"]).exists()
-    assert client.post(path, {"password": PASSWORD, "code": code_of(key)}).status_code == 302
+    assert not Authenticator.objects.filter(user=world.people["viewer"]).exists()
+    assert len(shown_codes(client.post(path, {"password": PASSWORD, "code": code_of(key)}))) == 10
     assert elsewhere.get("/").status_code == 302
     again = browser()
     assert login(again, "viewer@example.test", PASSWORD).headers["Location"] == CODE_PAGE
@@ -268,8 +277,160 @@ def test_anybody_may_use_a_second_factor(world: World, browser: Callable[..., Cl
 def test_lost_authenticator_is_forgotten_by_command(world: World, browser: Callable[..., Client]) -> None:
     client = browser(world.people["administrator"])
     call_command("member", "--email", "administrator@example.test", "--reset-second-factor", verbosity=0)
-    assert not TOTPDevice.objects.exists()
+    assert not Authenticator.objects.exists()
     assert client.get("/").status_code == 302
+
+
+def with_codes(account: Account) -> list[str]:
+    key = sealing.sealed(AUTHENTICATOR_KEY, about=Authenticator.about(account.pk))
+    Authenticator.objects.create(user=account, name="Authenticator", key=key)
+    return second_factor.new_codes(account)
+
+
+def test_backup_code_logs_in_once(world: World, browser: Callable[..., Client]) -> None:
+    account = world.people["viewer"]
+    codes = with_codes(account)
+    assert len(set(codes)) == 10
+    for client, code, status in (
+        (browser(), codes[0], 302),
+        (browser(), codes[0], 200),
+        (browser(), codes[1].upper().replace("-", " "), 302),
+    ):
+        assert login(client, account.email, PASSWORD).headers["Location"] == CODE_PAGE
+        assert client.post(CODE_PAGE, {"backup": code}).status_code == status
+        assert client.get("/").status_code == (200 if status == 302 else 302)
+    assert second_factor.codes_left(account) == 8
+    assert Activity.objects.filter(kind="accounts.backup_code", action="change").count() == 2
+
+
+def test_backup_code_opens_nothing_but_its_own_account(world: World, browser: Callable[..., Client]) -> None:
+    codes = with_codes(world.people["viewer"])
+    foreign = browser()
+    login(foreign, "administrator@example.test", PASSWORD)
+    assert foreign.post(CODE_PAGE, {"backup": codes[0]}).status_code == 200
+    alone = browser()
+    assert alone.post(CODE_PAGE, {"backup": codes[0]}).headers["Location"] == "/login/", "no password, no login"
+    assert second_factor.codes_left(world.people["viewer"]) == 10
+
+
+def test_guessing_backup_codes_is_stopped(world: World, browser: Callable[..., Client]) -> None:
+    with_codes(world.people["viewer"])
+    client = browser()
+    login(client, "viewer@example.test", PASSWORD)
+    guesses = [client.post(CODE_PAGE, {"backup": "abcd-" * 5 + f"abc{number}"}) for number in range(2, 8)]
+    assert [guess.status_code for guess in guesses][-1] == 429
+
+
+def test_backup_codes_are_no_way_around_the_set_up_of_an_authenticator(
+    world: World, browser: Callable[..., Client]
+) -> None:
+    Authenticator.objects.all().delete()
+    code = second_factor.new_codes(world.people["administrator"])[0]
+    client = browser()
+    login(client, "administrator@example.test", PASSWORD)
+    client.post(CODE_PAGE, {"backup": code})
+    assert client.get("/").status_code == 302
+
+
+def test_new_backup_codes_ask_for_the_password_and_end_the_old_ones(
+    world: World, browser: Callable[..., Client]
+) -> None:
+    account = world.people["administrator"]
+    old = second_factor.new_codes(account)
+    client = browser(account)
+    path = reverse("backup-codes")
+    assert shown_codes(client.post(path, {"password": "wrong"})) == []
+    assert second_factor.codes_left(account) == 10
+    new = shown_codes(client.post(path, {"password": PASSWORD}))
+    assert len(new) == 10
+    assert not set(new) & set(old)
+    assert not second_factor.use_code(account, old[0].replace("-", ""))
+    assert second_factor.use_code(account, new[0].replace("-", ""))
+    without = browser(world.people["viewer"])
+    assert without.get(path).headers["Location"] == reverse("second-factor"), "they stand in for something"
+
+
+def test_forgetting_an_authenticator_ends_its_backup_codes(world: World) -> None:
+    second_factor.new_codes(world.people["administrator"])
+    call_command("member", "--email", "administrator@example.test", "--reset-second-factor", verbosity=0)
+    assert not BackupCode.objects.exists()
+
+
+def everything_stored() -> str:
+    """Every row of every table, as a copy of the database has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = [name for (name,) in cursor.fetchall()]
+        rows = []
+        for name in tables:
+            cursor.execute(f"SELECT t::text FROM {name} t")
+            rows += [row for (row,) in cursor.fetchall()]
+    return "\n".join(rows)
+
+
+def test_no_key_and_no_code_is_in_the_clear_in_the_database(world: World, browser: Callable[..., Client]) -> None:
+    """While an authenticator is set up at a login, while another is while logged in, and afterwards."""
+    Authenticator.objects.filter(user=world.people["administrator"]).delete()
+    client, other = browser(), browser(world.people["viewer"])
+    login(client, "administrator@example.test", PASSWORD)
+    other.get(reverse("second-factor"))
+    keys = [
+        sealing.opened(client.session["pending"]["key"], about=IN_SESSION).hex(),
+        sealing.opened(other.session["key"], about=IN_SESSION).hex(),
+    ]
+    while_set_up = everything_stored() + "".join(str(dict(one.session)) for one in (client, other))
+    codes = shown_codes(client.post(CODE_PAGE, {"code": code_of(keys[0])}))
+    codes += shown_codes(other.post(reverse("second-factor"), {"password": PASSWORD, "code": code_of(keys[1])}))
+    assert len(codes) == 20
+    stored = while_set_up + everything_stored()
+    assert "administrator@example.test" in stored, "what is looked through is what is stored"
+    for key in keys:
+        assert key not in stored.lower()
+        assert second_factor.readable(key).replace(" ", "").lower() not in stored.lower()
+    for code in codes:
+        assert code.replace("-", "") not in stored.replace("-", "").lower()
+    assert Authenticator.objects.count() == 2
+    assert all(sealing.is_sealed(device.key) for device in Authenticator.objects.all())
+
+
+def test_sealed_key_is_of_no_use_elsewhere(world: World, browser: Callable[..., Client]) -> None:
+    """Who can write to the database cannot put the own authenticator in another's place."""
+    with_codes(world.people["viewer"])
+    own = Authenticator.objects.get(user=world.people["viewer"]).key
+    Authenticator.objects.filter(user=world.people["administrator"]).update(key=own)
+    client = browser()
+    login(client, "administrator@example.test", PASSWORD)
+    assert client.post(CODE_PAGE, {"code": code_of(AUTHENTICATOR_KEY.hex())}).status_code == 200
+    assert client.get("/").status_code == 302
+
+
+def test_key_from_before_sealing_is_sealed_when_it_is_used(world: World, browser: Callable[..., Client]) -> None:
+    Authenticator.objects.update(key=AUTHENTICATOR_KEY.hex())
+    client = browser()
+    login(client, "administrator@example.test", PASSWORD)
+    assert client.post(CODE_PAGE, {"code": code_of(AUTHENTICATOR_KEY.hex())}).status_code == 302
+    assert sealing.is_sealed(Authenticator.objects.get().key)
+    assert Authenticator.objects.get().bin_key == AUTHENTICATOR_KEY
+
+
+def test_update_seals_the_keys_that_are_there(world: World) -> None:
+    migration = import_module("art32_platform.accounts.migrations.0005_authenticators")
+    Authenticator.objects.update(key=AUTHENTICATOR_KEY.hex())
+    migration.seal(apps, None)
+    assert sealing.is_sealed(Authenticator.objects.get().key)
+    assert Authenticator.objects.get().bin_key == AUTHENTICATOR_KEY
+
+
+def test_seal_opens_with_its_key_alone(settings: SettingsWrapper) -> None:
+    before = sealing.sealed(b"secret", about="x")
+    settings.PLATFORM_DATA_KEY = "d" * 40
+    after = sealing.sealed(b"secret", about="x")
+    assert sealing.opened(before, about="x") == sealing.opened(after, about="x") == b"secret"
+    settings.SECRET_KEY = "another secret key" * 5  # as after its rotation
+    assert sealing.opened(after, about="x") == b"secret"
+    for text, about in ((before, "x"), (after, "y"), (after[:-4] + "AAAA", "x"), ("", "x"), ("1:", "x"), ("1:?", "x")):
+        with pytest.raises(sealing.SealError):
+            sealing.opened(text, about=about)
 
 
 # Sessions

@@ -124,6 +124,19 @@ def test_server_refuses_to_start_without_secret_or_domain(tmp_path: Path) -> Non
     )
 
 
+def test_data_key_comes_from_the_credentials_and_has_a_length(tmp_path: Path) -> None:
+    domain, key = {"PLATFORM_DOMAIN": "platform.example.test"}, {"DJANGO_SECRET_KEY": "k" * 50}
+    assert (
+        "PLATFORM_DATA_KEY has 5 characters"
+        in start("art32_platform.wsgi", PLATFORM_DATA_KEY="short", **key, **domain).stderr
+    )
+    (tmp_path / "PLATFORM_DATA_KEY").write_text("d" * 40 + "\n")
+    for name, content in (("DJANGO_SECRET_KEY", "k" * 50), ("PLATFORM_DATA_KEY", "d" * 40)):
+        (tmp_path / name).write_text(content + "\n")
+    ask = "art32_platform.settings as s; assert s.PLATFORM_DATA_KEY == 'd' * 40"
+    assert start(ask, CREDENTIALS_DIRECTORY=str(tmp_path), **domain).stderr == ""
+
+
 def test_django_finds_nothing_to_say(db: None, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("check", deploy=True, fail_level="WARNING")
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)

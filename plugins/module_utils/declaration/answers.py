@@ -5,6 +5,7 @@ from __future__ import annotations
 
 __all__ = ["check_answers", "hosts_of", "secrets_of", "variables_of"]
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,8 @@ USUAL_GROUPS: Mapping[str, list[str]] = {
 GROUPS = (*PARTS[1:], *VANTAGE_GROUPS)
 REGIONS = ("eu-central-1",)
 HOST_PORT = r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}"
+# A secret that a service names, not a part of one.
+SECRET = re.compile(r"\bvault_\w+\b(?![.\[])")
 URL = r"https?://[^\s/]+(/\S*)?"
 
 # Answer -> variable, where one is simply the other.
@@ -96,11 +99,17 @@ def variables_of(environment: str, answers: Mapping[str, Any]) -> dict[str, Any]
 
 def secrets_of(people: list[Mapping[str, Any]], services: list[Mapping[str, Any]]) -> list[str]:
     """Paths of the secrets that an environment has, dots between the keys."""
-    return [
-        "vault_backup_cipher_pass",
-        *(f"vault_{service['name'].replace('-', '_')}_secret_key" for service in services),
-        *(f"vault_database_passwords.{person['name']}" for person in people if "database" in person),
-    ]
+    named = [SECRET.findall(str(text)) for service in services for text in service.get("secrets", {}).values()]
+    return list(
+        dict.fromkeys(
+            [
+                "vault_backup_cipher_pass",
+                *(f"vault_{service['name'].replace('-', '_')}_secret_key" for service in services),
+                *(name for names in named for name in names),
+                *(f"vault_database_passwords.{person['name']}" for person in people if "database" in person),
+            ]
+        )
+    )
 
 
 def _check_hosts(hosts: Any, fields: Mapping[str, Field]) -> list[Problem]:  # noqa: ANN401 - what the operator wrote

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The last migration of each part of the platform that the statements here were written for.
-KNOWN = {"accounts": "0004_recorded", "customers": "0004_recorded"}
+KNOWN = {"accounts": "0005_authenticators", "customers": "0004_recorded"}
 OPTIONS = (
     "-c search_path=pg_catalog -c timezone=UTC -c lock_timeout=10s"
     " -c log_statement=none -c log_min_error_statement=panic -c log_min_duration_statement=-1"

@@ -92,7 +92,8 @@ def test_the_example_s_comments_are_kept(written: Path) -> None:
 
 def test_secrets_are_long_encrypted_and_private(written: Path, inventory: dict[str, Any]) -> None:
     secrets = inventory["_meta"]["hostvars"]["server"]
-    assert len(secrets["vault_backup_cipher_pass"]) >= 40
+    for name in ("vault_backup_cipher_pass", "vault_platform_secret_key", "vault_platform_data_key"):
+        assert len(secrets[name]) >= 40
     assert list(secrets["vault_database_passwords"]) == ["joe"]
     for name in ("group_vars/all/vault.yml", ".ssh/user_ca"):
         assert (written / name).read_text(encoding="utf-8").startswith("$ANSIBLE_VAULT;")

@@ -151,6 +151,7 @@ def environment(path: Path, secret: str, hosts: dict[str, Any] | None = None) ->
             {
                 "vault_backup_cipher_pass": secret,
                 "vault_platform_secret_key": f"key-of-{path.name}",
+                "vault_platform_data_key": f"data-key-of-{path.name}",
                 "vault_database_passwords": {"jane": f"password-of-{path.name}"},
             },
         ),

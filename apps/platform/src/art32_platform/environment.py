@@ -7,10 +7,12 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-__all__ = ["choice", "host_and_port", "login_role", "number", "require_for_serving", "secret_key"]
+__all__ = ["choice", "data_key", "host_and_port", "login_role", "number", "require_for_serving", "secret_key"]
 
 SECRET_KEY = "DJANGO_SECRET_KEY"  # noqa: S105 - the name of a secret, not a secret
+DATA_KEY = "PLATFORM_DATA_KEY"
 SECRET_KEY_LENGTH = 50
+DATA_KEY_LENGTH = 32
 
 
 def secret_key() -> str:
@@ -18,10 +20,18 @@ def secret_key() -> str:
 
     Commands that sign nothing (migrate, conformance) run without it; a server refuses to start (require_for_serving).
     """
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (path := Path(credentials) / SECRET_KEY).is_file():
-        return path.read_text(encoding="utf-8").strip()
-    return os.environ.get(SECRET_KEY, "").strip()
+    return _secret(SECRET_KEY)
+
+
+def data_key() -> str:
+    """What the keys of authenticators are encrypted with: from the same places; empty when there is none.
+
+    Raises ImproperlyConfigured for one that is too short.
+    """
+    key = _secret(DATA_KEY)
+    if key and len(key) < DATA_KEY_LENGTH:
+        raise ImproperlyConfigured(f"{DATA_KEY} has {len(key)} characters; at least {DATA_KEY_LENGTH} are needed.")
+    return key
 
 
 def login_role() -> str:
@@ -76,3 +86,10 @@ def require_for_serving() -> None:
         )
     if not os.environ.get("PLATFORM_DOMAIN"):
         raise ImproperlyConfigured("PLATFORM_DOMAIN is empty; it must name the host that the platform answers for.")
+
+
+def _secret(name: str) -> str:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (path := Path(credentials) / name).is_file():
+        return path.read_text(encoding="utf-8").strip()
+    return os.environ.get(name, "").strip()

@@ -6,12 +6,13 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from art32_platform.environment import choice, host_and_port, number, secret_key
+from art32_platform.environment import choice, data_key, host_and_port, number, secret_key
 
 PACKAGE = Path(__file__).parent
 
 # Where it runs
 SECRET_KEY = secret_key()
+PLATFORM_DATA_KEY = data_key()  # of authenticators' keys; without it the secret key's
 DEBUG = False
 PLATFORM_DOMAIN = os.environ.get("PLATFORM_DOMAIN", "")
 ALLOWED_HOSTS = [PLATFORM_DOMAIN] if PLATFORM_DOMAIN else []

@@ -34,6 +34,7 @@ urlpatterns = [
     path("link/<slug:token>/", accounts.link, name="link"),
     path("security/", accounts.security, name="security"),
     path("security/authenticator/", accounts.second_factor_set, name="second-factor"),
+    path("security/codes/", accounts.backup_codes, name="backup-codes"),
     path("organisations/<uuid:organisation>/", customers.organisation, name="organisation"),
     path("organisations/<uuid:organisation>/edit/", customers.organisation_edit, name="organisation-edit"),
     path("organisations/<uuid:organisation>/activity/", customers.activity, name="organisation-activity"),

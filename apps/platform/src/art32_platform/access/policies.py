@@ -99,6 +99,7 @@ POLICIES: Mapping[str, Policy] = {
     "password": _page(ACCOUNT, ACCOUNT),
     "security": _page(ACCOUNT, ACCOUNT),
     "second-factor": _page(ACCOUNT, ACCOUNT),
+    "backup-codes": _page(ACCOUNT, ACCOUNT),
     "organisation": _page("customers.view_contact", record=_ORGANISATION),
     "organisation-edit": _page("customers.change_organisation", "customers.change_organisation", _ORGANISATION),
     "organisation-activity": _page("activity.view_activity", record=_ORGANISATION),

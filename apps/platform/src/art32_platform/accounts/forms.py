@@ -14,9 +14,19 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-__all__ = ["AccountCreationForm", "CodeForm", "LoginForm", "PasswordForm", "ResetForm", "typed_email"]
+__all__ = [
+    "AccountCreationForm",
+    "BackupCodeForm",
+    "CodeForm",
+    "ConfirmForm",
+    "LoginForm",
+    "PasswordForm",
+    "ResetForm",
+    "typed_email",
+]
 
 CODE = r"^\s*[0-9]{3}\s?[0-9]{3}\s*$"
+BACKUP_CODE = r"^(?:[\s-]*[A-Za-z2-7]){24}[\s-]*$"
 
 
 class LoginForm(AuthenticationForm):
@@ -53,21 +63,36 @@ class CodeForm(forms.Form):
         return "".join(str(self.cleaned_data["code"]).split())
 
 
-class PasswordForm(CodeForm):
-    """The code of a new authenticator, with the password of whoever sets it up."""
+class BackupCodeForm(forms.Form):
+    """One of the codes that were written down."""
+
+    backup = forms.RegexField(
+        BACKUP_CODE,
+        label="Backup code",
+        max_length=60,
+        help_text="24 letters and digits; each works once.",
+        error_messages={"invalid": "A backup code has 24 letters and digits."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def clean_backup(self) -> str:
+        """The letters and digits alone."""
+        return "".join(str(self.cleaned_data["backup"]).replace("-", " ").split()).lower()
+
+
+class ConfirmForm(forms.Form):
+    """The password again, of whoever is logged in."""
 
     password = forms.CharField(
         label="Your password",
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    field_order = ("password", "code")
 
     def __init__(self, account: Account, data: Any = None) -> None:  # noqa: ANN401 - as Django's form
         """A form for this account."""
         super().__init__(data)
         self.account = account
-        self.fields["code"].widget.attrs.pop("autofocus")
 
     def clean_password(self) -> str:
         """The password, if it is the account's."""
@@ -75,6 +100,17 @@ class PasswordForm(CodeForm):
         if not self.account.check_password(password):
             raise forms.ValidationError("This is not your password.")
         return password
+
+
+class PasswordForm(ConfirmForm, CodeForm):
+    """The code of a new authenticator, with the password of whoever sets it up."""
+
+    field_order = ("password", "code")
+
+    def __init__(self, account: Account, data: Any = None) -> None:  # noqa: ANN401 - as Django's form
+        """A form for this account."""
+        super().__init__(account, data)
+        self.fields["code"].widget.attrs.pop("autofocus")
 
 
 class ResetForm(forms.Form):

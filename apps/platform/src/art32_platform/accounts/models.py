@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,14 +12,18 @@ from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessio
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from art32_platform.access import rules
+from art32_platform.accounts import sealing
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.db import SessionStore
     from django.db.models import Model
 
-__all__ = ["EMAIL", "Account", "AccountManager", "Link", "Purpose", "Session"]
+__all__ = ["EMAIL", "Account", "AccountManager", "Authenticator", "BackupCode", "Link", "Purpose", "Session"]
+
+log = logging.getLogger(__name__)
 
 # Printable ASCII without blanks: the address is also a header and a field of the access log.
 EMAIL = r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"
@@ -149,6 +154,58 @@ class Link(models.Model):
     def __str__(self) -> str:
         """For whom and what for."""
         return f"{self.get_purpose_display()} of {self.account_id}"
+
+
+class Authenticator(TOTPDevice):
+    """django-otp's device, whose key the database holds sealed. A key from before that is sealed when it is used."""
+
+    class Meta:
+        proxy = True
+
+    @property
+    def bin_key(self) -> bytes:
+        """The key.
+
+        Raises SealError when nothing opens it.
+        """
+        if sealing.is_sealed(self.key):
+            return sealing.opened(self.key, about=self.about(self.user_id))
+        return bytes.fromhex(self.key)
+
+    def verify_token(self, token: str) -> bool:
+        """Whether this is a code of now that was not used before."""
+        try:
+            key = self.bin_key
+        except sealing.SealError as error:
+            log.error("The authenticator of account %s cannot be used: %s", self.user_id, error)  # noqa: TRY400 - no bug
+            return False
+        if not super().verify_token(token):  # type: ignore[no-untyped-call] # of django-otp
+            return False
+        if not sealing.is_sealed(self.key):
+            self.key = sealing.sealed(key, about=self.about(self.user_id))
+            self.save(update_fields=["key"])
+        return True
+
+    @staticmethod
+    def about(account: int) -> str:
+        """What a sealed key is about."""
+        return f"authenticator of {account}"
+
+
+class BackupCode(models.Model):
+    """A code that stands in for a lost authenticator, once. 120 random bits, so a plain hash of it tells nothing."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="backup_codes")
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the code.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        """Whose it is."""
+        return f"Backup code of {self.account_id}"
 
 
 class Session(AbstractBaseSession):

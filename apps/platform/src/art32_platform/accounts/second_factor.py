@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,19 +12,36 @@ from urllib.parse import quote, urlencode
 import segno
 from django.conf import settings
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from art32_platform.accounts.models import Account
+from art32_platform.accounts import sealing
+from art32_platform.accounts.models import Account, Authenticator, BackupCode
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["Pending", "device_of", "enrol", "new_key", "pending", "picture", "readable", "wait_for_code"]
+__all__ = [
+    "Pending",
+    "codes_left",
+    "device_of",
+    "enrol",
+    "forget",
+    "new_codes",
+    "new_key",
+    "pending",
+    "picture",
+    "readable",
+    "set_up_key",
+    "use_code",
+    "wait_for_code",
+]
 
 PENDING = "pending"
 PATIENCE = timedelta(minutes=5)
 KEY_BYTES = 20
 STEP_SECONDS = 30
+CODES = 10
+CODE_BYTES = 15  # 24 characters in base 32
+IN_SESSION = "authenticator in a session"
 
 
 class Pending:
@@ -34,9 +52,9 @@ class Pending:
         self.account, self.key, self.target = account, key, target
 
 
-def device_of(account: Account) -> TOTPDevice | None:
+def device_of(account: Account) -> Authenticator | None:
     """The account's authenticator."""
-    found: TOTPDevice | None = TOTPDevice.objects.devices_for_user(account, confirmed=True).first()
+    found: Authenticator | None = Authenticator.objects.devices_for_user(account, confirmed=True).first()
     return found
 
 
@@ -46,7 +64,7 @@ def wait_for_code(request: HttpRequest, account: Account, target: str) -> None:
     request.session[PENDING] = {
         "account": account.pk,
         "until": (datetime.now(tz=UTC) + PATIENCE).timestamp(),
-        "key": "" if device_of(account) else new_key(),
+        "key": "" if device_of(account) else _kept(new_key()),
         "target": target,
     }
 
@@ -59,7 +77,14 @@ def pending(request: HttpRequest) -> Pending | None:
     account = Account.objects.filter(pk=kept["account"]).first()
     if account is None or not account.may_log_in:
         return None
-    return Pending(account, key=kept["key"], target=kept["target"])
+    return Pending(account, key=_shown(kept["key"]), target=kept["target"])
+
+
+def set_up_key(request: HttpRequest) -> str:
+    """The key that somebody who is logged in is setting up; the session keeps it sealed, for it is in the database."""
+    key = _shown(request.session.get("key", "")) or new_key()
+    request.session["key"] = _kept(key)
+    return key
 
 
 def new_key() -> str:
@@ -67,16 +92,46 @@ def new_key() -> str:
     return secrets.token_hex(KEY_BYTES)
 
 
-def enrol(account: Account, key: str, code: str) -> TOTPDevice | None:
+def enrol(account: Account, key: str, code: str) -> Authenticator | None:
     """Make the device of this key the account's only one if the code is its code; otherwise None."""
-    totp = TOTP(bytes.fromhex(key), STEP_SECONDS)
+    secret = bytes.fromhex(key)
+    totp = TOTP(secret, STEP_SECONDS)
     if not (code.isdecimal() and totp.verify(int(code), tolerance=1)):
         return None
-    TOTPDevice.objects.filter(user=account).delete()
-    device: TOTPDevice = TOTPDevice.objects.create(
-        user=account, name="Authenticator", key=key, confirmed=True, last_t=totp.t()
+    forget(account)
+    device: Authenticator = Authenticator.objects.create(
+        user=account,
+        name="Authenticator",
+        key=sealing.sealed(secret, about=Authenticator.about(account.pk)),
+        confirmed=True,
+        last_t=totp.t(),
     )
     return device
+
+
+def forget(account: Account) -> bool:
+    """Forget the account's authenticator, and the codes that stand in for it; False when it has none."""
+    account.backup_codes.all().delete()
+    return bool(Authenticator.objects.filter(user=account).delete()[0])
+
+
+def new_codes(account: Account) -> list[str]:
+    """Make backup codes, in the place of those that are left. Nobody can read them again."""
+    account.backup_codes.all().delete()
+    codes = [base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode().lower() for _ in range(CODES)]
+    BackupCode.objects.bulk_create([BackupCode(account=account, digest=_digest(code)) for code in codes])
+    return ["-".join(code[start : start + 4] for start in range(0, len(code), 4)) for code in codes]
+
+
+def use_code(account: Account, code: str) -> bool:
+    """Use up a backup code of an account that has a device; False when it is none, or was used."""
+    unused = account.backup_codes.filter(digest=_digest(code), used_at=None)
+    return bool(device_of(account) and unused.update(used_at=datetime.now(tz=UTC)))
+
+
+def codes_left(account: Account) -> int:
+    """How many backup codes an account has left."""
+    return account.backup_codes.filter(used_at=None).count()
 
 
 def picture(account: Account, key: str) -> str:
@@ -91,3 +146,15 @@ def readable(key: str) -> str:
     """The key as people type it: base 32, in groups of four."""
     text = base64.b32encode(bytes.fromhex(key)).decode().rstrip("=")
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
+def _kept(key: str) -> str:
+    return sealing.sealed(bytes.fromhex(key), about=IN_SESSION)
+
+
+def _shown(text: str) -> str:
+    return sealing.opened(text, about=IN_SESSION).hex() if text else ""
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

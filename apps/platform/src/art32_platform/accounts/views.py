@@ -18,7 +18,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 
 from art32_platform.accounts import links, second_factor, sessions
-from art32_platform.accounts.forms import CodeForm, LoginForm, PasswordForm, ResetForm, typed_email
+from art32_platform.accounts.forms import (
+    BackupCodeForm,
+    CodeForm,
+    ConfirmForm,
+    LoginForm,
+    PasswordForm,
+    ResetForm,
+    typed_email,
+)
 from art32_platform.accounts.models import Account, Purpose
 from art32_platform.accounts.throttle import is_shut_out
 from art32_platform.activity.attribution import acting_as
@@ -28,10 +36,13 @@ if TYPE_CHECKING:
     from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+    from art32_platform.accounts.models import Authenticator
+
 __all__ = [
     "Login",
     "Logout",
     "Password",
+    "backup_codes",
     "link",
     "link_password",
     "login_code",
@@ -42,6 +53,7 @@ __all__ = [
 
 BACKEND = "art32_platform.accounts.backend.Backend"
 LINK = "link"
+WRONG_BACKUP_CODE = "This backup code is not right, or was used before."
 WRONG_CODE = "This code is not right, or was used before. Take the one that the application shows now."
 
 
@@ -86,18 +98,31 @@ def login_code(request: HttpRequest) -> HttpResponseBase:
         messages.info(request, "Please log in again.")
         return redirect("login")
     account, credentials = waiting.account, {"username": waiting.account.email}
-    form = CodeForm(request.POST or None)
+    instead = not waiting.key and "backup" in request.POST
+    form: Any = CodeForm(None if instead else request.POST or None)
+    backup_form: Any = BackupCodeForm(request.POST if instead else None)
     if request.method == "POST":
         if not AxesProxyHandler.is_allowed(request, credentials):
             return get_lockout_response(request, credentials=credentials)
-        if form.is_valid() and (device := _device(account, waiting.key, form.cleaned_data["code"])):
+        if device := _by_backup_code(account, backup_form) if instead else _by_code(account, waiting.key, form):
             request.session.pop(second_factor.PENDING)
             login(request, account, backend=BACKEND)
             django_otp.login(request, device)
+            if waiting.key:
+                return _show_codes(request, account, waiting.target)
+            if instead:
+                left = second_factor.codes_left(account)
+                messages.info(
+                    request, f"You used a backup code; {left} are left. Is your authenticator lost? Replace it."
+                )
+                return redirect("security")
             return redirect(waiting.target)
         user_login_failed.send(__name__, credentials=credentials, request=request)
-        form.add_error("code", WRONG_CODE)
-    context: dict[str, Any] = {"form": form}
+        if backup_form.is_valid():
+            backup_form.add_error("backup", WRONG_BACKUP_CODE)
+        elif form.is_valid():
+            form.add_error("code", WRONG_CODE)
+    context: dict[str, Any] = {"form": form, "backup_form": backup_form}
     if waiting.key:
         context |= {"picture": second_factor.picture(account, waiting.key), "key": second_factor.readable(waiting.key)}
     return render(request, "accounts/code.html", context)
@@ -106,8 +131,7 @@ def login_code(request: HttpRequest) -> HttpResponseBase:
 def second_factor_set(request: HttpRequest) -> HttpResponse:
     """Set up an authenticator, or another one, while logged in; asks for the password again."""
     account = cast("Account", request.user)  # the gate lets nobody else here
-    key = request.session.get("key") or second_factor.new_key()
-    request.session["key"] = key
+    key = second_factor.set_up_key(request)
     form = PasswordForm(account, request.POST or None)
     if request.method == "POST" and form.is_valid():
         device = second_factor.enrol(account, key, form.cleaned_data["code"])
@@ -116,10 +140,22 @@ def second_factor_set(request: HttpRequest) -> HttpResponse:
             django_otp.login(request, device)
             sessions.end_others(account, request.session.session_key)
             messages.success(request, "Your authenticator is set up. Other devices have been logged out.")
-            return redirect("security")
+            return _show_codes(request, account, reverse("security"))
         form.add_error("code", WRONG_CODE)
     context = {"form": form, "picture": second_factor.picture(account, key), "key": second_factor.readable(key)}
     return render(request, "accounts/second_factor.html", context)
+
+
+def backup_codes(request: HttpRequest) -> HttpResponse:
+    """Make new backup codes, which end those before; asks for the password again."""
+    account = cast("Account", request.user)  # as above
+    if second_factor.device_of(account) is None:
+        messages.info(request, "Backup codes stand in for an authenticator; set that up first.")
+        return redirect("second-factor")
+    form = ConfirmForm(account, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return _show_codes(request, account, reverse("security"))
+    return render(request, "accounts/codes.html", {"form": form, "left": second_factor.codes_left(account)})
 
 
 class Password(PasswordChangeView):
@@ -151,7 +187,12 @@ def security(request: HttpRequest) -> HttpResponse:
         {"session": row, "name": sessions.public_name(row.session_key), "here": row.session_key == here}
         for row in sessions.sessions_of(account)
     ]
-    context = {"rows": rows, "device": second_factor.device_of(account), "required": account.needs_second_factor}
+    context = {
+        "rows": rows,
+        "device": second_factor.device_of(account),
+        "left": second_factor.codes_left(account),
+        "required": account.needs_second_factor,
+    }
     return render(request, "accounts/security.html", context)
 
 
@@ -195,8 +236,22 @@ def link_password(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/link_password.html", {"form": form, "account": account})
 
 
-def _device(account: Account, key: str, code: str) -> Any:  # noqa: ANN401 - django-otp has no types
+def _show_codes(request: HttpRequest, account: Account, target: str) -> HttpResponse:
+    """New backup codes, in the answer itself: they are kept nowhere."""
+    return render(request, "accounts/codes.html", {"codes": second_factor.new_codes(account), "target": target})
+
+
+def _by_code(account: Account, key: str, form: CodeForm) -> Authenticator | None:
+    if not form.is_valid():
+        return None
+    code = form.cleaned_data["code"]
     if key:
         return second_factor.enrol(account, key, code)
     device = second_factor.device_of(account)
     return device if device and device.verify_token(code) else None
+
+
+def _by_backup_code(account: Account, form: BackupCodeForm) -> Authenticator | None:
+    if form.is_valid() and second_factor.use_code(account, form.cleaned_data["backup"]):
+        return second_factor.device_of(account)
+    return None

@@ -12,10 +12,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from art32_platform.accounts.links import ask_for, deliver_links
 from art32_platform.accounts.models import Account, Purpose
+from art32_platform.accounts.second_factor import forget
 from art32_platform.accounts.sessions import end_others
 from art32_platform.activity.attribution import acting_as
 from art32_platform.customers.models import Membership, Organisation, Role
@@ -85,7 +85,7 @@ def _bring_about(options: dict[str, Any], password: str | None) -> list[str]:
         changes += _set_role(account, options["organisation"], options["role"], options["until"])
     if options["invite"] and not account.has_usable_password():
         changes += ["invitation"] if ask_for(account, Purpose.INVITATION, by="platform-manage member") else []
-    if options["reset_second_factor"] and TOTPDevice.objects.filter(user=account).delete()[0]:
+    if options["reset_second_factor"] and forget(account):
         end_others(account, None)
         changes.append("second factor")
     return changes
