@@ -86,6 +86,7 @@ def well(by_hand: None, server: Machine, backup: Machine) -> None:
 
 
 def test_a_failure_is_told_once_and_its_end_once(server: Machine, backup: Machine) -> None:
+    assert run(backup, BACKUP), last_words(backup, BACKUP)  # the alarm of the side effect has ended
     failures, ends = told(backup, BACKUP, "failed on"), told(backup, BACKUP, "works again on")
     server.check_output("systemctl stop postgresql")
     try:

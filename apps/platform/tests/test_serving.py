@@ -142,6 +142,12 @@ def test_django_finds_nothing_to_say(db: None, capsys: pytest.CaptureFixture[str
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
+def test_bandit_finds_nothing() -> None:
+    command = [sys.executable, "-m", "bandit", "-q", "-ll", "-r", str(SOURCES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_wheel_names_what_the_requirements_pin() -> None:
     project = SOURCES.parent
     pinned = (project / "requirements.txt").read_text(encoding="utf-8")
