@@ -65,6 +65,14 @@ bench: demo ## measure the no-change run, and a page through nginx
 	@python bench/no_change.py
 	@python bench/app.py
 
+.PHONY: observatory
+observatory: demo ## what MDN's HTTP Observatory says of the demo; needs Node.js
+	@python bench/observatory.py
+
+.PHONY: vulnerabilities
+vulnerabilities: venv ## which pinned packages have known vulnerabilities today; needs the network
+	@python bench/vulnerabilities.py
+
 .PHONY: requirements
 requirements: ## pin the requirements anew (needs uv)
 	@scripts/pin
