@@ -205,5 +205,11 @@ def test_nobody_else_can_use_the_key(server: Machine, backup: Machine) -> None:
     )
 
 
+@pytest.mark.parametrize("unit", [SERVICE, f"art32-backup-check@{STANZA}.service"])
+def test_the_backup_is_shut_in(backup: Machine, unit: str) -> None:
+    judged = backup.run(f"systemd-analyze security --no-pager --threshold=15 {unit}")
+    assert judged.rc == 0, judged.stdout
+
+
 def test_a_failure_raises_the_alarm(backup: Machine) -> None:
     assert f"art32-alert@{SERVICE}.service" in backup.check_output("systemctl show -p OnFailure --value %s", SERVICE)

@@ -103,6 +103,12 @@ def test_a_failure_alarms(server: Machine) -> None:
     assert f"art32-alert@{UNIT}.service" in server.check_output(f"systemctl show {UNIT} -P OnFailure")
 
 
+@pytest.mark.parametrize("unit", [UNIT, "art32-certificate-watch.service"])
+def test_the_unit_is_shut_in(server: Machine, unit: str) -> None:
+    judged = server.run(f"systemd-analyze security --no-pager --threshold=25 {unit}")
+    assert judged.rc == 0, judged.stdout
+
+
 def watch(server: Machine) -> str:
     """What the watching unit says; an empty text when all is well."""
     started = server.run("systemctl start art32-certificate-watch.service")

@@ -183,6 +183,16 @@ def test_tls_1_1_is_refused_by_the_server_itself(server: Machine) -> None:
     assert "Cipher is (NONE)" in refused
 
 
+def test_the_server_is_shut_in(server: Machine) -> None:
+    (unit,) = server.check_output("systemctl list-units --plain --no-legend 'postgresql@*' | cut -d ' ' -f 1").split()
+    judged = server.run(f"systemd-analyze security --no-pager --threshold=25 {unit}")
+    assert judged.rc == 0, judged.stdout
+    # What runs is what was judged: no capability, and nothing of the system to write to.
+    process = server.check_output(f"systemctl show -P MainPID {unit}")
+    assert server.check_output(f"sed -n 's/^CapEff:\\t//p' /proc/{process}/status") == "0" * 16
+    assert "Read-only" in server.run(f"nsenter -t {process} -m touch /etc/here").stderr
+
+
 def test_nothing_waits_for_a_restart(server: Machine) -> None:
     assert ask(server, "SELECT name FROM pg_settings WHERE pending_restart") == ""
     assert ask(server, "SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile ~ 'auto.conf'") == ""
