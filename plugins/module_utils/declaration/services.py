@@ -19,6 +19,22 @@ SOCKETS = "/run/art32"
 MOST_WORKERS = 256
 RESERVED = frozenset({"root", "postgres", "admin", "backup", "www-data", "template0", "template1"})
 
+# A service's accounts and units are named after it: names that Debian's accounts, or this collection's units, have.
+ACCOUNTS = frozenset(
+    {
+        *("_apt", "audit", "bin", "break-glass", "daemon", "debian", "games", "irc", "list", "lp", "mail", "man"),
+        *("messagebus", "news", "nobody", "pgbackrest", "proxy", "sshd", "sync", "sys", "systemd-network"),
+        *("systemd-timesync", "uucp"),
+    }
+)
+UNITS = frozenset(
+    {
+        *("addresses", "alert", "backup-check", "break-glass", "certbot-renew", "certificate-watch"),
+        *("database-check", "restore-drill", "resume", "revocations"),
+    }
+)
+A_NAME = "lower-case letters, digits and dashes, at most 23"
+
 DEFAULTS: Mapping[str, Any] = {
     "health": "/healthz",
     "database": "",
@@ -160,7 +176,17 @@ def _check_names(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
 
 
 def _is_name(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
-    return matches(r"[a-z][a-z0-9-]{0,22}")(value) and value not in RESERVED
+    return _is_unit(value) and not _is_taken(value)
+
+
+def _is_taken(name: str) -> bool:
+    return (
+        name in RESERVED | ACCOUNTS | UNITS or name.startswith("revert-") or name.endswith(("-candidate", "-migrate"))
+    )
+
+
+def _says_of_name(value: Any) -> str:  # noqa: ANN401 - what the operator wrote
+    return f"{A_NAME}; this one is the system's" if _is_unit(value) and _is_taken(value) else A_NAME
 
 
 def _is_paths(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
@@ -231,7 +257,7 @@ SOURCE_FIELDS: Mapping[str, Mapping[str, Field]] = {
     },
 }
 A_PROGRAM: Mapping[str, Field] = {
-    "name": Field(required=True, allowed="lower-case letters, digits and dashes, at most 23", test=_is_unit),
+    "name": Field(required=True, allowed=A_NAME, test=_is_unit),
     "run": Field(required=True, allowed="a program of the release and its arguments", test=_is_program),
 }
 PROGRAM_FIELDS: Mapping[str, Mapping[str, Field]] = {
@@ -242,7 +268,7 @@ PROGRAM_FIELDS: Mapping[str, Mapping[str, Field]] = {
     },
 }
 SERVICE_FIELDS: Mapping[str, Field] = {
-    "name": Field(required=True, allowed="lower-case letters, digits and dashes, at most 23", test=_is_name),
+    "name": Field(required=True, allowed=_says_of_name, test=_is_name),
     "domain": Field(required=True, allowed=A_DOMAIN, test=_is_domain),
     "source": Field(required=True, allowed=A_SOURCE, test=lambda value: isinstance(value, Mapping)),
     "application": Field(required=True, allowed="{asgi: module:name} or {wsgi: module:name}", test=_is_application),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,25 @@ def test_a_host_runs_the_services_of_its_groups(groups: list[str], expected: lis
 def test_an_unknown_service_is_refused_with_the_nearest() -> None:
     with pytest.raises(DeclarationError, match=r"platfrom is not allowed; a name in services \(did you mean platform"):
         service([PLATFORM], "platfrom")
+
+
+def units_of_the_collection() -> set[str]:
+    """What stands between art32- and the suffix in the names of its own units."""
+    roles = Path(__file__).resolve().parents[3] / "roles"
+    files = [path.name for path in roles.rglob("art32-*") if "systemd" in path.parts]
+    found = {re.match(r"art32-([a-z-]+)@?\.(?:service|timer)", name) for name in files}
+    return {match[1] for match in found if match}
+
+
+@pytest.mark.parametrize(
+    "name", ["daemon", "revert-sshd", "shop-candidate", "shop-migrate", *units_of_the_collection()]
+)
+def test_no_service_takes_an_account_or_a_unit_of_the_system(name: str) -> None:
+    (problem,) = check_services([PLATFORM | {"name": name}])
+    assert str(problem) == (
+        f"services[0].name: {name} is not allowed; lower-case letters, digits and dashes, at most 23; "
+        "this one is the system's"
+    )
 
 
 TAKEN = "services[0] has this name; every name leads to one service"

@@ -30,7 +30,8 @@ def connection() -> Iterator[store.Connection]:
         yield found
 
 
-Database = Annotated[store.Connection, Depends(connection)]
+# "function": what was done is in the database before the answer says so. By default it would be after the answer.
+Database = Annotated[store.Connection, Depends(connection, scope="function")]
 
 
 @dataclass(frozen=True)
