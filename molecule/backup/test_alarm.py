@@ -236,6 +236,7 @@ def test_a_backup_that_is_killed_is_told_and_the_next_one_is_whole(server: Machi
 
 
 def test_a_file_of_the_log_that_is_there_already_does_not_stop_the_server(server: Machine, backup: Machine) -> None:
+    sql(server, "SELECT pg_logical_emit_message(true, 'test', 'x')")  # at its very end a file would name the one before
     name = sql(server, "SELECT pg_walfile_name(pg_current_wal_lsn())")
     (place,) = backup.check_output("ls -d /var/lib/pgbackrest/archive/server/*/*/ | tail -n 1").split()
     foreign = f"{place}{name}-{'0' * 40}.gz"
