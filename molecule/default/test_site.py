@@ -237,3 +237,16 @@ def test_log_that_was_cut_is_told_from_the_head_that_a_backup_kept(server: Machi
         )
     assert verified(heads)[0] == 0
     assert kept()[0] == 0
+
+
+def test_people_of_the_declaration_are_invited_without_more(environment: Path, server: Machine) -> None:
+    """The module only notes the invitation; the service's own job mails it."""
+    done = playbook(environment, "playbooks/members.yml")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    timer = server.check_output("systemctl show -P ActiveState -P UnitFileState art32-platform.deliver.timer")
+    assert timer.split() == ["active", "enabled"]
+    server.check_output("sudo systemctl start art32-platform.deliver.service")
+    command = server.variable("audit_mailbox_command", [])
+    mailbox = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    to_joe = [line for line in mailbox.splitlines() if "joe@example.test" in line]
+    assert any("/link/" in line and "Your invitation" in line for line in to_joe), mailbox[-2000:]

@@ -99,7 +99,9 @@ options:
     type: bool
     default: true
   deliver:
-    description: Command that mails waiting invitations, run after some were made, like the platform's C(deliver).
+    description:
+      - Command that mails waiting invitations, run after some were made, like the platform's C(deliver).
+      - Without it they go out with the next run of the service's job of that name.
     type: list
     elements: str
     default: []

@@ -195,7 +195,9 @@ def test_administrator_sets_up_a_second_factor_at_the_first_login(
     assert client.post(CODE_PAGE, {"code": "000000"}).status_code == 200
     assert b"Backup codes" in client.post(CODE_PAGE, {"code": code_of(key)}).content
     assert client.get("/admin/").status_code == 200
-    assert Activity.objects.filter(kind="accounts.second_factor", action="insert").exists()
+    assert Activity.objects.filter(
+        kind="accounts.second_factor", action="insert", account="administrator@example.test"
+    ).exists()
 
 
 def test_password_without_code_opens_nothing(world: World, browser: Callable[..., Client]) -> None:
@@ -218,6 +220,24 @@ def test_code_is_taken_once(world: World, browser: Callable[..., Client]) -> Non
         login(client, "administrator@example.test", PASSWORD)
     assert first.post(CODE_PAGE, {"code": f"{code[:3]} {code[3:]}"}).status_code == 302
     assert second.post(CODE_PAGE, {"code": code}).status_code == 200
+
+
+@pytest.mark.parametrize("steps", [-3, -2, 2, 3])
+def test_code_of_another_minute_is_refused(world: World, browser: Callable[..., Client], steps: int) -> None:
+    client = browser()
+    login(client, "administrator@example.test", PASSWORD)
+    assert client.post(CODE_PAGE, {"code": code_of(AUTHENTICATOR_KEY.hex(), later=steps)}).status_code == 200
+    assert client.get("/").status_code == 302
+
+
+def test_new_password_does_not_get_around_the_second_factor(world: World, browser: Callable[..., Client]) -> None:
+    ask_for(world.people["administrator"], Purpose.RESET, by="test")
+    deliver_links()
+    client = browser()
+    client.get(mailed_link())
+    assert client.post("/link/", BOTH).headers["Location"] == "/login/"
+    assert client.get("/admin/").status_code == 302
+    assert login(client, "administrator@example.test", NEW).headers["Location"] == CODE_PAGE
 
 
 def test_guessing_codes_is_stopped(world: World, browser: Callable[..., Client]) -> None:
@@ -250,7 +270,11 @@ def test_whoever_becomes_administrator_needs_a_second_factor_at_once(
 
 @pytest.mark.parametrize(
     ("rule", "asked"),
-    [("administrators", ["administrator"]), ("staff", ["administrator", "staff"])],
+    [
+        ("administrators", ["administrator"]),
+        ("staff", ["administrator", "staff"]),
+        ("everybody", ["administrator", "staff", "viewer"]),
+    ],
 )
 def test_rule_says_who_needs_a_second_factor(
     world: World, settings: SettingsWrapper, rule: str, asked: list[str]
@@ -300,7 +324,7 @@ def test_backup_code_logs_in_once(world: World, browser: Callable[..., Client]) 
         assert client.post(CODE_PAGE, {"backup": code}).status_code == status
         assert client.get("/").status_code == (200 if status == 302 else 302)
     assert second_factor.codes_left(account) == 8
-    assert Activity.objects.filter(kind="accounts.backup_code", action="change").count() == 2
+    assert Activity.objects.filter(kind="accounts.backup_code", action="change", account=account.email).count() == 2
 
 
 def test_backup_code_opens_nothing_but_its_own_account(world: World, browser: Callable[..., Client]) -> None:

@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 BACKEND = "art32_platform.accounts.backend.Backend"
+CODES_PAGE = "accounts/codes.html"
 LINK = "link"
 WRONG_BACKUP_CODE = "This backup code is not right, or was used before."
 WRONG_CODE = "This code is not right, or was used before. Take the one that the application shows now."
@@ -104,12 +105,15 @@ def login_code(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         if not AxesProxyHandler.is_allowed(request, credentials):
             return get_lockout_response(request, credentials=credentials)
-        if device := _by_backup_code(account, backup_form) if instead else _by_code(account, waiting.key, form):
+        with acting_as(account.email, address(request)):  # the password was right
+            device = _by_backup_code(account, backup_form) if instead else _by_code(account, waiting.key, form)
+            codes = second_factor.new_codes(account) if device and waiting.key else []
+        if device:
             request.session.pop(second_factor.PENDING)
             login(request, account, backend=BACKEND)
             django_otp.login(request, device)
-            if waiting.key:
-                return _show_codes(request, account, waiting.target)
+            if codes:
+                return render(request, CODES_PAGE, {"codes": codes, "target": waiting.target})
             if instead:
                 left = second_factor.codes_left(account)
                 messages.info(
@@ -140,7 +144,8 @@ def second_factor_set(request: HttpRequest) -> HttpResponse:
             django_otp.login(request, device)
             sessions.end_others(account, request.session.session_key)
             messages.success(request, "Your authenticator is set up. Other devices have been logged out.")
-            return _show_codes(request, account, reverse("security"))
+            codes = second_factor.new_codes(account)  # shown in the answer itself: they are kept nowhere
+            return render(request, CODES_PAGE, {"codes": codes, "target": reverse("security")})
         form.add_error("code", WRONG_CODE)
     context = {"form": form, "picture": second_factor.picture(account, key), "key": second_factor.readable(key)}
     return render(request, "accounts/second_factor.html", context)
@@ -153,9 +158,10 @@ def backup_codes(request: HttpRequest) -> HttpResponse:
         messages.info(request, "Backup codes stand in for an authenticator; set that up first.")
         return redirect("second-factor")
     form = ConfirmForm(account, request.POST or None)
+    context: dict[str, Any] = {"form": form, "left": second_factor.codes_left(account)}
     if request.method == "POST" and form.is_valid():
-        return _show_codes(request, account, reverse("security"))
-    return render(request, "accounts/codes.html", {"form": form, "left": second_factor.codes_left(account)})
+        context = {"codes": second_factor.new_codes(account), "target": reverse("security")}
+    return render(request, CODES_PAGE, context)
 
 
 class Password(PasswordChangeView):
@@ -234,11 +240,6 @@ def link_password(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Your password is set. Please log in with it.")
         return redirect(reverse("login"))
     return render(request, "accounts/link_password.html", {"form": form, "account": account})
-
-
-def _show_codes(request: HttpRequest, account: Account, target: str) -> HttpResponse:
-    """New backup codes, in the answer itself: they are kept nowhere."""
-    return render(request, "accounts/codes.html", {"codes": second_factor.new_codes(account), "target": target})
 
 
 def _by_code(account: Account, key: str, form: CodeForm) -> Authenticator | None:
