@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Asks for a page, on the server itself, as fast as it is answered: ask.py SOCKET DOMAIN PATH SECONDS ROUNDS CLIENTS.
 
-By turns from the service's socket and through nginx. Prints pages per second: {"socket": [...], "nginx": [...]}.
+By turns from the service's socket and through nginx, each first in every other round. Prints pages per second:
+{"socket": [...], "nginx": [...]}.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ def main() -> None:
     }
     found: dict[str, list[float]] = {way: [] for way in ways}
     with multiprocessing.Pool(int(clients)) as pool:
-        for _ in range(int(rounds)):
-            for way, connect in ways.items():
+        for number in range(int(rounds)):
+            for way, connect in sorted(ways.items(), reverse=number % 2 == 1):
                 counts = pool.map(partial(ask, connect, page, float(seconds)), range(int(clients)), chunksize=1)
                 found[way].append(round(sum(counts) / float(seconds), 1))
     json.dump(found, sys.stdout)

@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-TIMEOUT = 30
+# As long as nginx waits for a service.
+TIMEOUT = 60
 # The certificate is another scenario's matter.
 TLS = ssl.create_default_context()
 TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # How long a process has to run for its start to count.
 SETTLED_SECONDS = 3
+# Of the role app; it comes with the next run of the site where there is none.
+GUARD = "art32-resume@{}.service"
 
 
 def inspect(wanted: Wanted, running: Mapping[str, Running], *, root: Path = ROOT, units: Path = UNITS) -> State:
@@ -140,12 +142,18 @@ class Deployment:
             except ReleaseError as second:
                 told.append(f"The release before does not start either: {second}")
         try:
+            # Refused releases do not pile up; this one is kept for another try.
+            self.place.prune(keep=self.keep, spare=(self.wanted.release, self.state.current))
             self._record("refused", error=str(error).splitlines()[0])
         except OSError as second:
             told.append(f"This could not be recorded: {second}")
         return told
 
     def _repair(self) -> None:
+        """End what a killed release left behind."""
+        migration = unit(self.wanted.name, "-migrate")
+        if (self.units / migration).exists():
+            order("stop", migration)
         if self.state.owner_may_login:
             revoke_login(self.place.owner_login)
 
@@ -162,6 +170,7 @@ class Deployment:
         """Once for each release, by its own code, before it serves."""
         self.place.link("candidate", self.wanted.release)
         migration = unit(self.wanted.name, "-migrate")
+        self._have_a_guard()
         with may_login(self.wanted.owner, self.place.owner_login) if self.wanted.owner else nullcontext():
             try:
                 order("restart", migration)
@@ -171,6 +180,11 @@ class Deployment:
                 self._stop_for_maintenance()
                 order("restart", migration)
         self._note({"migrated": True})
+
+    def _have_a_guard(self) -> None:
+        """Let the service serve again even when this process is killed: the unit waits for its lock."""
+        if (self.units / GUARD.format("")).exists():
+            order("restart", GUARD.format(self.wanted.name))
 
     def _stop_for_maintenance(self) -> None:
         """The migration said that it cannot run beside the service. The socket stays open; nginx answers 503."""

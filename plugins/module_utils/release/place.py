@@ -99,7 +99,7 @@ class Place:
 
     def prune(self, *, keep: int, spare: Iterable[str]) -> list[str]:
         """Remove all but the last releases and those to spare, refused ones first; say which."""
-        releases = [path.name for path in (self.home / "releases").iterdir() if path.is_dir()]
+        releases = [path.name for path in (self.home / "releases").glob("*") if path.is_dir()]
         oldest = sorted(releases, key=self._released)[: max(0, len(releases) - keep)]
         gone = [identity for identity in oldest if identity not in set(spare)]
         for identity in gone:

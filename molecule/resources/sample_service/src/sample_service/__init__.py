@@ -10,6 +10,8 @@ CRASHES = False
 # A worker that is imported and never ready; a health request that is never answered.
 HANGS = False
 HEALTH_HANGS = False
+# No page is ever answered once the release is the current one.
+HANGS_AS_CURRENT = False
 # A migration that fails, one that never ends, one that cannot run while the service does.
 MIGRATION_FAILS = False
 MIGRATION_HANGS = False

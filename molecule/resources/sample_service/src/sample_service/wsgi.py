@@ -12,15 +12,18 @@ import json
 import os
 import signal
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from sample_service import CRASHES, HANGS, HEALTH, HEALTH_AS_CURRENT, HEALTH_HANGS, RELEASE
+from sample_service import CRASHES, HANGS, HANGS_AS_CURRENT, HEALTH, HEALTH_AS_CURRENT, HEALTH_HANGS, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+IS_CURRENT = "/current/" in os.environ["PATH"]
 
 if CRASHES or "SAMPLE_CRASHES" in os.environ:
     raise RuntimeError("built to crash at its start")
@@ -39,14 +42,15 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 def health(_: dict[str, Any]) -> tuple[str, Any]:
     """Answer as it was built to."""
+    _hang_if_built_to()
     if HEALTH_HANGS:
         signal.pause()
-    is_current = "/current/" in os.environ["PATH"]
-    return HEALTH_AS_CURRENT if is_current else HEALTH, {"release": RELEASE}
+    return HEALTH_AS_CURRENT if IS_CURRENT else HEALTH, {"release": RELEASE}
 
 
 def about(environ: dict[str, Any]) -> tuple[str, Any]:
     """Tell what the process sees of its surroundings."""
+    _hang_if_built_to()
     credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"))
     return "200 OK", {
         "release": RELEASE,
@@ -67,6 +71,12 @@ def database(_: dict[str, Any]) -> tuple[str, Any]:
         user = connection.execute("select current_user").fetchone()
         migrations = connection.execute("select release, who from migration order by number").fetchall()
     return "200 OK", {"user": user and user[0], "migrations": migrations}
+
+
+def _hang_if_built_to() -> None:
+    """Wait for what never comes; unlike a pause, a signal does not end it."""
+    if HANGS_AS_CURRENT and IS_CURRENT:
+        threading.Event().wait()
 
 
 def _digest(file: Path) -> str:
