@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench import no_change
 from controls import sources
 from controls.judges import conformance, units
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 HEALTH = {"datasette": "/-/versions.json", "placement": "/", "radicale": "/.web/"}
 SERVICES = list(HEALTH)
+HERE = Path(__file__).parent
+LOGIN = str(HERE.parent.parent / "playbooks" / "login.yml")
 
 
 def ask(server: Machine, service: str, path: str, *options: str) -> str:
@@ -26,6 +30,20 @@ def ask(server: Machine, service: str, path: str, *options: str) -> str:
 
 def database(server: Machine, question: str) -> str:
     return str(server.check_output(f"cd /; runuser -u postgres -- psql -XAt placement -c '{question}'"))
+
+
+def test_a_run_without_changes_is_two_module_executions(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    """However many services: here are six. What logging in takes is counted before, and no part of it."""
+    environment = Path(pytestconfig.getoption("environment")).resolve()
+    addresses = no_change.hosts(environment)
+    made = []
+    for number, playbooks in enumerate([[LOGIN], [LOGIN, str(HERE / "app.yml")]]):
+        no_change.run(environment, playbooks, tmp_path / "warm")
+        _, said = no_change.run(environment, playbooks, tmp_path / str(number))
+        made.append(no_change.calls(tmp_path / str(number), addresses)["server"])
+    assert "changed=0" in said
+    assert "release | Let each service's declared release serve" in said
+    assert 0 < made[1] - made[0] <= 2
 
 
 @pytest.mark.parametrize("service", SERVICES)
