@@ -34,6 +34,12 @@ class EnvironmentError_(RuntimeError):  # noqa: N801, N818 - the plain name is a
     """The environment cannot be read; the message is ansible-inventory's own."""
 
 
+class Told(str):
+    """What a dynamic inventory was told by somebody else: a text, whatever it looks like."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """The declaration, as every check reads it."""
@@ -141,7 +147,12 @@ def _complete(hostvars: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) 
 
 
 def _as_written(value: Any) -> Any:  # noqa: ANN401 - as declared
-    """A list of entries with their key `on`, which YAML 1.1 read as a boolean and JSON wrote as the text `true`."""
+    """A list of entries with their key `on`, which YAML 1.1 read as a boolean and JSON wrote as the text `true`.
+
+    What a dynamic inventory was told is marked by Ansible, and stays what it is: nothing in it is a template.
+    """
+    if isinstance(value, dict) and value.keys() == {"__ansible_unsafe"}:
+        return Told(value["__ansible_unsafe"])
     if isinstance(value, dict):
         return {"on" if key == "true" else key: item for key, item in value.items()}
     return [_as_written(entry) for entry in value] if isinstance(value, list) else value
@@ -173,6 +184,8 @@ def _loader() -> Any:  # noqa: ANN401 - as above
 
 
 def _has_template(value: Any) -> bool:  # noqa: ANN401 - as declared
+    if isinstance(value, Told):
+        return False
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, Mapping):
@@ -184,7 +197,7 @@ def _trusted(value: Any) -> Any:  # noqa: ANN401 - as declared
     from ansible.template import trust_as_template  # noqa: PLC0415 - see _template
 
     if isinstance(value, str):
-        return trust_as_template(value)
+        return value if isinstance(value, Told) else trust_as_template(value)
     if isinstance(value, Mapping):
         return {key: _trusted(item) for key, item in value.items()}
     return [_trusted(item) for item in value] if isinstance(value, list) else value

@@ -134,7 +134,7 @@ from ansible_collections.art32.server.plugins.module_utils.cloud.model import (
     declaration_of,
 )
 from ansible_collections.art32.server.plugins.module_utils.cloud.site import apply, end, snapshot
-from ansible_collections.art32.server.plugins.module_utils.cloud.work import Work
+from ansible_collections.art32.server.plugins.module_utils.cloud.work import Work, client_of
 from ansible_collections.art32.server.plugins.module_utils.declaration.problems import DeclarationError
 
 MACHINE = {
@@ -177,7 +177,8 @@ def main() -> None:
         arguments = module.params | {"exposure": rules}
         session = boto3.Session(region_name=module.params["region"])
         wanted = declaration_of(arguments)
-        work = Work(wanted=wanted, ec2=session.client("ec2"), s3=session.client("s3"), dry=module.check_mode)
+        ec2, s3 = client_of(session, "ec2"), client_of(session, "s3")
+        work = Work(wanted=wanted, ec2=ec2, s3=s3, dry=module.check_mode)
         if module.params["state"] == "present":
             apply(work)
         elif module.params["state"] == "snapshot":

@@ -40,7 +40,7 @@ ATTEMPTS = 4
 PAUSE_SECONDS = 5
 MESSAGE_LINES = 12
 # Worth another try at once: the directory wants a fresh nonce, or the timer's certbot is at work just now.
-TRANSIENT = ("urn:ietf:params:acme:error:badNonce", "Another instance of Certbot is already running")
+TRANSIENT = ("badNonce", "invalid anti-replay nonce", "Another instance of Certbot is already running")
 
 
 class CertificateError(Exception):

@@ -3,15 +3,38 @@
 
 from __future__ import annotations
 
-__all__ = ["MAKER", "Work"]
+__all__ = ["MAKER", "Client", "Work", "client_of"]
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .model import Change, Declaration
 
 MAKER = "art32.server"
+READING = ("describe_", "get_", "list_", "can_paginate", "exceptions")
+
+
+class Client:
+    """A client whose questions are asked again when no answer comes, and whose changes are sent once.
+
+    A change of which only the answer was lost would be made twice; the next pass finds what was made by its tags.
+    """
+
+    def __init__(self, reading: Any, writing: Any) -> None:  # noqa: ANN401 - boto3 has no types
+        """Two clients of boto3 for one service."""
+        self._reading, self._writing = reading, writing
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - boto3 has no types
+        """The call of the client that it belongs to."""
+        return getattr(self._reading if name.startswith(READING) else self._writing, name)
+
+
+def client_of(session: Any, service: str) -> Client:  # noqa: ANN401 - boto3 has no types
+    """A service's client in a session of boto3."""
+    once = import_module("botocore.config").Config(retries={"total_max_attempts": 1})
+    return Client(session.client(service), session.client(service, config=once))
 
 
 @dataclass
