@@ -1,4 +1,4 @@
-"""One person comes, works and leaves; secrets are replaced. Every operation is the operator's own command."""
+"""One person comes, works and leaves. Every operation is the operator's own command."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleError
-from ansible.parsing.vault import VaultLib, VaultSecret
 
 if TYPE_CHECKING:
     from controls.environment import Environment
@@ -104,34 +102,3 @@ def test_a_way_in_that_was_left_is_found(declaration: Environment, records: Path
     assert "NOT AS WANTED: ssh on server is in: logged in" in done.stdout
     assert "NOT AS WANTED: database on server is in: logged in" in done.stdout
     assert not newest(records, "*-offboard-joe.json")["proved"]
-
-
-def test_a_database_password_is_replaced_and_the_former_refused(play: Play, records: Path) -> None:
-    code, said = play("rotate", secret="vault_database_passwords.joe")  # noqa: S106 - a name
-    assert code == 0, said
-    record = newest(records, "*-rotate-*.json")
-    assert [(trial["found"], trial["wanted"]) for trial in record["trials"]] == [("out", "out"), ("in", "in")]
-    assert "password authentication failed" in record["trials"][0]["said"]
-    assert "vault_former" not in said
-
-
-def test_the_vault_s_password_is_replaced(play: Play, declaration: Environment) -> None:
-    file = declaration.directory / ".vault-password"
-    former = file.read_text(encoding="utf-8")
-    code, said = play("rotate", secret="vault_password")  # noqa: S106 - a name
-    assert code == 0, said
-    assert file.read_text(encoding="utf-8") != former
-    vault = VaultLib([("default", VaultSecret(former.strip().encode()))])
-    for name in ("group_vars/all/vault.yml", ".ssh/user_ca"):
-        with pytest.raises(AnsibleError, match="Decryption failed"):
-            vault.decrypt((declaration.directory / name).read_bytes())
-    code, said = play("check")
-    assert code == 0, said
-
-
-def test_an_unknown_secret_is_refused_with_the_known_ones(play: Play) -> None:
-    code, said = play("rotate", secret="vault_backup_cipher_pass")  # noqa: S106 - a name
-    assert code == 2
-    told = " ".join(said.split())
-    assert "secret: vault_backup_cipher_pass is not allowed; vault_password or " in told
-    assert " or vault_database_passwords.jane or " in told

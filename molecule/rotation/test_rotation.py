@@ -1,0 +1,103 @@
+"""Secrets are replaced, and the former ones refused. Every operation is the operator's own command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+if TYPE_CHECKING:
+    from controls.environment import Environment
+
+Play = Callable[..., tuple[int, str]]
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture
+def play(declaration: Environment, records: Path) -> Play:
+    """Run an operation of this environment, as somebody; its exit code and what it said."""
+
+    def run(playbook: str, person: str = "jane", **words: str) -> tuple[int, str]:
+        command = ["ansible-playbook", "-i", str(declaration.directory), f"playbooks/{playbook}.yml"]
+        command += [word for name, value in words.items() for word in ("-e", f"{name}={value}")]
+        settings = {**os.environ, "ART32_RECORDS": str(records), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=settings | {"ART32_PERSON": person},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def newest(records: Path, pattern: str) -> dict[str, Any]:
+    return dict(json.loads(max(records.rglob(pattern)).read_text(encoding="utf-8")))
+
+
+def opened(declaration: Environment) -> dict[str, Any]:
+    """The vault's secrets."""
+    files = import_module("ansible_collections.art32.server.plugins.plugin_utils.environment_files")
+    return dict(files.EnvironmentFiles(declaration.directory).vault())
+
+
+def test_a_rotation_that_stopped_half_way_is_taken_up_and_the_former_password_refused(
+    play: Play, declaration: Environment, records: Path
+) -> None:
+    former = opened(declaration)["vault_database_passwords"]["joe"]
+    code, said = play("rotate", person="nobody", secret="vault_database_passwords.joe")  # noqa: S106 - a name
+    assert code == 2, said
+    between = opened(declaration)
+    assert between["vault_former"] == {"vault_database_passwords.joe": former}
+    assert between["vault_database_passwords"]["joe"] != former
+    assert not list(records.rglob("*-rotate-*.json"))
+    code, said = play("rotate", secret="vault_database_passwords.joe")  # noqa: S106 - a name
+    assert code == 0, said
+    record = newest(records, "*-rotate-*.json")
+    assert [(trial["found"], trial["wanted"]) for trial in record["trials"]] == [("out", "out"), ("in", "in")]
+    assert "password authentication failed" in record["trials"][0]["said"]
+    after = opened(declaration)
+    assert "vault_former" not in after
+    assert after["vault_database_passwords"] == between["vault_database_passwords"]
+    assert former not in said
+
+
+def test_the_vault_s_password_is_replaced(play: Play, declaration: Environment) -> None:
+    file = declaration.directory / ".vault-password"
+    former = file.read_text(encoding="utf-8")
+    code, said = play("rotate", secret="vault_password")  # noqa: S106 - a name
+    assert code == 0, said
+    assert file.read_text(encoding="utf-8") != former
+    vault = VaultLib([("default", VaultSecret(former.strip().encode()))])
+    for name in ("group_vars/all/vault.yml", ".ssh/user_ca"):
+        with pytest.raises(AnsibleError, match="Decryption failed"):
+            vault.decrypt((declaration.directory / name).read_bytes())
+    code, said = play("check")
+    assert code == 0, said
+
+
+def test_an_unknown_secret_is_refused_with_the_known_ones(play: Play) -> None:
+    code, said = play("rotate", secret="vault_backup_cipher_pass")  # noqa: S106 - a name
+    assert code == 2
+    told = " ".join(said.split())
+    assert "secret: vault_backup_cipher_pass is not allowed; vault_password or " in told
+    assert " or vault_database_passwords.jane or " in told
