@@ -29,7 +29,7 @@ ACCOUNTS = frozenset(
 )
 UNITS = frozenset(
     {
-        *("addresses", "alert", "backup-check", "break-glass", "certbot-renew", "certificate-watch"),
+        *("activity", "addresses", "alert", "backup-check", "break-glass", "certbot-renew", "certificate-watch"),
         *("database-check", "restore-drill", "resume", "revocations"),
     }
 )
