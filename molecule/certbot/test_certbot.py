@@ -22,6 +22,7 @@ NAME = "platform.example.test"
 RENEWAL = f"/etc/letsencrypt/renewal/{NAME}.conf"
 BROKEN = "/etc/nginx/sites-enabled/broken.conf"
 UNIT = "art32-certbot-renew.service"
+PASSES = 3
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,13 @@ def newest_serial(server: Machine) -> str:
 
 
 def renew(server: Machine) -> int:
-    """Start the unit that the timer starts; its exit status."""
-    return int(server.run(f"systemctl start {UNIT}").rc)
+    """Start the unit that the timer starts; its exit status. Pebble refuses nonces at random: another pass then."""
+    for _ in range(PASSES):
+        began = server.check_output("date +%s.%N")
+        status = int(server.run(f"systemctl reset-failed {UNIT}; systemctl start {UNIT}").rc)
+        if status == 0 or "badNonce" not in server.check_output(f"journalctl --sync; journalctl -u {UNIT} -S @{began}"):
+            break
+    return status
 
 
 def journal(server: Machine, unit: str = UNIT) -> str:
@@ -111,10 +117,11 @@ def test_the_unit_is_shut_in(server: Machine, unit: str) -> None:
 
 def watch(server: Machine) -> str:
     """What the watching unit says; an empty text when all is well."""
-    started = server.run("systemctl start art32-certificate-watch.service")
+    unit = "art32-certificate-watch.service"
+    started = server.run(f"systemctl reset-failed {unit}; systemctl start {unit}")
     if started.rc == 0:
         return ""
-    return journal(server, "art32-certificate-watch.service")
+    return journal(server, unit)
 
 
 def place(server: Machine, pem: str) -> None:

@@ -41,6 +41,8 @@ ADDRESS = ("127.0.0.1", 443)
 CONNECT_SECONDS = 3
 COMMAND_SECONDS = 30
 SERVED_SECONDS = 15
+# Former workers take connections for a moment beside the new ones: so many in a row have to be answered by those.
+IN_A_ROW = 5
 KEPT_VERSIONS = 2
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
@@ -208,11 +210,13 @@ def run(*command: str) -> None:
 
 
 def wait_until_served(name: str) -> None:
-    """A reload is done when the new workers answer, some time after systemctl has returned."""
+    """A reload is done when only the new workers answer, some time after systemctl has returned."""
     deadline = time.monotonic() + SERVED_SECONDS
-    while not is_served(name):
+    seen = 0
+    while seen < IN_A_ROW:
         if time.monotonic() > deadline:
             raise DeployError(f"nginx serves another certificate than {LINEAGES / name} after {SERVED_SECONDS} s")
+        seen = seen + 1 if is_served(name) else 0
         time.sleep(0.1)
 
 
