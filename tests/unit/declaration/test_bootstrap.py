@@ -187,12 +187,18 @@ def ask(directory: Path, conversation: list[tuple[str, str]]) -> str:
 
 def converse(terminal: int, conversation: list[tuple[str, str]]) -> str:
     """Type each text once its question is shown and the terminal reads; again when it was not heard."""
-    shown, seen = "", 0
+    shown, seen, former = "", 0, None
     for question, text in conversation:
+        silent = 0
         while question not in shown[seen:]:
-            heard = hear(terminal, 30)
-            assert heard, f"never asked: {question}\n{shown}"
+            heard = hear(terminal, 15)
+            silent = 0 if heard else silent + 1
+            assert silent < 3, f"never asked: {question}\n{shown}"
+            # A terminal that changes its mode shows what it was given, and may forget it.
+            if not heard and former is not None:
+                os.write(terminal, f"{former}\r".encode())
             shown += heard
+        former = text
         seen = len(shown)
         while question != "PLAY RECAP":
             while termios.tcgetattr(terminal)[3] & termios.ICANON:
