@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
+from conftest import ROOT, SECONDS, newest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Play
+
     from controls.environment import Environment
     from controls.machine import Machine
-
-Play = Callable[..., tuple[int, str]]
-
-ROOT = Path(__file__).parents[2]
-SECONDS = 600
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("records")
-
-
-@pytest.fixture
-def play(declaration: Environment, records: Path) -> Play:
-    """Run an operation of this environment; its exit code and what it said."""
-
-    def run(playbook: str, **words: str) -> tuple[int, str]:
-        command = ["ansible-playbook", "-i", str(declaration.directory), f"playbooks/{playbook}.yml"]
-        command += [word for name, value in words.items() for word in ("-e", f"{name}={value}")]
-        settings = {**os.environ, "ART32_RECORDS": str(records), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        done = subprocess.run(
-            command, cwd=ROOT, env=settings, check=False, capture_output=True, text=True, timeout=SECONDS
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return run
-
-
-def newest(records: Path, pattern: str) -> dict[str, Any]:
-    return dict(json.loads(max(records.rglob(pattern)).read_text(encoding="utf-8")))
 
 
 def outcomes(record: dict[str, Any]) -> dict[str, str]:

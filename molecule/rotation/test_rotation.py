@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret
+from conftest import newest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Play
+
     from controls.environment import Environment
-
-Play = Callable[..., tuple[int, str]]
-
-ROOT = Path(__file__).parents[2]
-SECONDS = 600
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("records")
-
-
-@pytest.fixture
-def play(declaration: Environment, records: Path) -> Play:
-    """Run an operation of this environment, as somebody; its exit code and what it said."""
-
-    def run(playbook: str, person: str = "jane", **words: str) -> tuple[int, str]:
-        command = ["ansible-playbook", "-i", str(declaration.directory), f"playbooks/{playbook}.yml"]
-        command += [word for name, value in words.items() for word in ("-e", f"{name}={value}")]
-        settings = {**os.environ, "ART32_RECORDS": str(records), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=settings | {"ART32_PERSON": person},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return run
-
-
-def newest(records: Path, pattern: str) -> dict[str, Any]:
-    return dict(json.loads(max(records.rglob(pattern)).read_text(encoding="utf-8")))
 
 
 def opened(declaration: Environment) -> dict[str, Any]:
@@ -64,7 +28,7 @@ def test_a_rotation_that_stopped_half_way_is_taken_up_and_the_former_password_re
     play: Play, declaration: Environment, records: Path
 ) -> None:
     former = opened(declaration)["vault_database_passwords"]["joe"]
-    code, said = play("rotate", person="nobody", secret="vault_database_passwords.joe")  # noqa: S106 - a name
+    code, said = play("rotate", by="nobody", secret="vault_database_passwords.joe")  # noqa: S106 - a name
     assert code == 2, said
     between = opened(declaration)
     assert between["vault_former"] == {"vault_database_passwords.joe": former}

@@ -1,0 +1,49 @@
+"""For scenarios that run operations of an environment as its operator would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from controls.environment import Environment
+
+Play = Callable[..., tuple[int, str]]
+
+ROOT = Path(__file__).parents[1]
+SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the operations leave their records."""
+    return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture
+def play(declaration: Environment, records: Path) -> Play:
+    """Run an operation of this environment, as a person when one is named; its exit code and what it said."""
+
+    def run(playbook: str, *, by: str = "", **words: str) -> tuple[int, str]:
+        command = ["ansible-playbook", "-i", str(declaration.directory), f"playbooks/{playbook}.yml"]
+        command += [word for name, value in words.items() for word in ("-e", f"{name}={value}")]
+        settings = {**os.environ, "ART32_RECORDS": str(records), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        if by:
+            settings["ART32_PERSON"] = by
+        done = subprocess.run(
+            command, cwd=ROOT, env=settings, check=False, capture_output=True, text=True, timeout=SECONDS
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def newest(records: Path, pattern: str) -> dict[str, Any]:
+    """The newest record whose name fits."""
+    return dict(json.loads(max(records.rglob(pattern)).read_text(encoding="utf-8")))
