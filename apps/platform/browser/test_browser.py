@@ -250,7 +250,8 @@ def test_pages_of_members_fit_a_phone(visit: Visit) -> None:
 
 def test_keyboard_alone_is_enough_to_log_in(visit: Visit) -> None:
     page = visit(path="/login/")
-    page.keyboard.type("viewer@example.test")  # the first field has the focus
+    expect(page.get_by_label("E-mail address").first).to_be_focused()  # by the page itself, before a key is pressed
+    page.keyboard.type("viewer@example.test")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
