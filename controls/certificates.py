@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["issue", "person", "plain"]
+__all__ = ["issue", "person", "plain", "vault_settings"]
 
 import os
 import subprocess
@@ -50,19 +50,23 @@ def issue(environment: Environment, directory: Path, reason: str) -> Path:
 
 
 def plain(environment: Environment, declared: str, scratch: Path) -> str:
-    """The authority's key as ssh-keygen can read it: a vaulted file is decrypted beside nothing else."""
+    """A private key as ssh-keygen can read it: a vaulted file is decrypted beside nothing else."""
     path = Path(declared).expanduser()
     if declared.startswith(access.AGENT) or not path.read_bytes().startswith(VAULTED):
         return declared
     plain = scratch / "authority"
     plain.touch(mode=0o600)
     command = ["ansible-vault", "decrypt", "--output", str(plain), str(path)]
-    settings = {
+    told = subprocess.run(command, env=vault_settings(environment), capture_output=True, text=True, check=False)
+    if told.returncode != 0:
+        raise NotAssessedError(f"{path} cannot be decrypted: {told.stderr.strip()}")
+    return str(plain)
+
+
+def vault_settings(environment: Environment) -> dict[str, str]:
+    """The variables under which ansible-vault finds this environment's password."""
+    return {
         "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
         **os.environ,
         "ANSIBLE_INVENTORY": str(environment.directory),
     }
-    told = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
-    if told.returncode != 0:
-        raise NotAssessedError(f"access_ca cannot be decrypted: {told.stderr.strip()}")
-    return str(plain)

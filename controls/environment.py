@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["MANAGEMENT", "VISITOR", "Environment", "EnvironmentError_", "read"]
+__all__ = ["DECLARATION", "MANAGEMENT", "VISITOR", "Environment", "EnvironmentError_", "read", "recalled"]
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,6 +18,14 @@ import yaml
 
 from plugins.module_utils import declaration
 
+DECLARATION = "declaration.json"  # in a bundle
+VAULTED = "vault_"
+SECRET_NAME = re.compile(r"password|secret|passphrase|cipher_pass|token|private_key$", re.IGNORECASE)
+OF_THE_CONTROLLER = re.compile(
+    r"ansible_(?!host$)|access_ca$|access_first_|audit_(directory|mailbox_command|signing_key|synthetic_account)$"
+)
+ADDRESSED = ("ansible_host", "network_addresses")  # what tells a host's addresses, to its neighbours too
+HIDDEN = "(hidden)"
 MANAGEMENT, VISITOR = "vantage_management", "vantage_visitor"
 PROJECT = Path(__file__).parent.parent
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +58,7 @@ class Environment:
     hostvars: Mapping[str, Mapping[str, Any]] = field(repr=False)  # with the vault's secrets
     defaults: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _made: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _asked: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -71,12 +81,33 @@ class Environment:
         """A variable's value for a host (the first managed one unless given), or the role's default, or `default`."""
         subject = host or next(iter(self.managed or self.groups["all"]), "")
         variables = {**self.defaults, **self.hostvars.get(subject, {})}
-        value = variables.get(name, default)
-        if not _has_template(value):
-            return value
-        if (subject, name) not in self._made:
-            self._made[subject, name] = self._template(value, subject, variables)
-        return self._made[subject, name]
+        if name not in variables:
+            return default
+        value = variables[name]
+        if _has_template(value):
+            if (subject, name) not in self._made:
+                self._made[subject, name] = self._template(value, subject, variables)
+            value = self._made[subject, name]
+        self._asked.setdefault(subject, {})[name] = value
+        return value
+
+    def told(self) -> dict[str, Any]:
+        """What was asked of the declaration so far, as JSON has it, without secrets and the controller's paths."""
+        secrets = {text for variables in self.hostvars.values() for text in _vaulted(variables)}
+        addressed = {
+            host: {name: variables[name] for name in ADDRESSED if name in variables}
+            for host, variables in self.hostvars.items()
+        }
+        asked = {
+            host: {
+                name: _masked(value, secrets, name)
+                for name, value in sorted({**values, **self._asked.get(host, {})}.items())
+                if not OF_THE_CONTROLLER.match(name)
+            }
+            for host, values in sorted(addressed.items())
+        }
+        groups = {name: list(members) for name, members in sorted(self.groups.items())}
+        return {"name": self.name, "groups": groups, "variables": asked}
 
     def addresses(self, host: str) -> list[str]:
         """The declared addresses of a host, IPv4 before IPv6."""
@@ -129,6 +160,48 @@ def read(directory: Path) -> Environment:
     hostvars = inventory.pop("_meta")["hostvars"]
     groups = {group: _members(inventory, group) for group in inventory}
     return Environment(directory=directory, groups=groups, hostvars=_complete(hostvars, groups), defaults=_defaults())
+
+
+def recalled(directory: Path) -> Environment:
+    """What an earlier audit asked of its declaration, from its bundle.
+
+    Raises OSError or ValueError when it cannot be read.
+    """
+    told = json.loads((directory / DECLARATION).read_text(encoding="utf-8"))
+    hostvars = {host: _as_told(told["variables"].get(host, {})) for host in told["groups"]["all"]}
+    return Environment(directory=directory, groups=told["groups"], hostvars=hostvars)
+
+
+def _as_told(value: Any) -> Any:  # noqa: ANN401 - as declared
+    """Values that were resolved long ago: nothing in them is a template."""
+    if isinstance(value, str):
+        return Told(value)
+    if isinstance(value, dict):
+        return {key: _as_told(item) for key, item in value.items()}
+    return [_as_told(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _vaulted(variables: Mapping[str, Any]) -> Iterator[str]:
+    """Every text among the secrets."""
+    waiting = [value for name, value in variables.items() if name.startswith(VAULTED)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping | list):
+            waiting += value.values() if isinstance(value, Mapping) else value
+
+
+def _masked(value: Any, secrets: set[str], name: str = "") -> Any:  # noqa: ANN401 - as declared
+    """A value without secrets: those of the vault, and whatever stands under a name that says it is one."""
+    if isinstance(value, Mapping):
+        return {key: _masked(item, secrets, f"{name} {key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(entry, secrets, name) for entry in value]
+    if isinstance(value, str) and value:
+        is_secret = SECRET_NAME.search(name) or any(text and text in value for text in secrets)
+        return HIDDEN if is_secret else value
+    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
 
 
 def _members(inventory: Mapping[str, Any], group: str) -> list[str]:

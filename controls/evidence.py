@@ -60,11 +60,24 @@ class Store:
     """The raw outputs of one audit, below one directory."""
 
     def __init__(self, directory: Path) -> None:
-        """Begin an empty collection, or go on with what an index lists."""
+        """Begin an empty collection."""
         self.directory = directory
         self._kept: dict[tuple[str, str], Evidence] = {}
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Evidence], None]] = []
+
+    @classmethod
+    def recalled(cls, directory: Path) -> Store:
+        """What an earlier audit kept in its directory.
+
+        Raises OSError or ValueError when it cannot be read.
+        """
+        store = cls(directory)
+        for entry in json.loads((directory / "raw" / INDEX).read_text(encoding="utf-8")):
+            text = (directory / entry["path"]).read_bytes().decode()
+            values = {name: value for name, value in entry.items() if name != "sha256"}
+            store._kept[entry["host"], entry["name"]] = Evidence(**values, stdout=text)
+        return store
 
     def on_use(self, listener: Callable[[Evidence], None]) -> None:
         """Call this with every evidence that a check uses."""
@@ -74,7 +87,7 @@ class Store:
         self, *, host: str, name: str, command: str, rc: int, stdout: str, stderr: str = ""
     ) -> Evidence:
         """Write one output down."""
-        path = Path("raw", _safe(host), f"{_safe(name)}.txt")
+        path = self._path(host, name)
         kept = Evidence(
             host=host,
             name=name,
@@ -92,9 +105,22 @@ class Store:
             self._kept[host, name] = kept
         return kept
 
+    def _path(self, host: str, name: str) -> Path:
+        """Where an output is written: a name of its own, also where two differ only in what no file's name may have."""
+        path = Path("raw", _safe(host), f"{_safe(name)}.txt")
+        with self._lock:
+            others = {kept.path for key, kept in self._kept.items() if key != (host, name)}
+        if str(path) not in others:
+            return path
+        return path.with_stem(f"{path.stem}-{sha256(f'{host} {name}'.encode()).hexdigest()[:8]}")
+
     def find(self, host: str, name: str) -> Evidence | None:
         """What is kept under this name."""
         return self._kept.get((host, name))
+
+    def everything(self) -> list[Evidence]:
+        """All that is kept, by host and name."""
+        return [kept for _, kept in sorted(self._kept.items())]
 
     def use(self, evidence: Evidence) -> Evidence:
         """Say that the running check rests on this."""
@@ -104,7 +130,7 @@ class Store:
 
     def write_index(self) -> None:
         """List every output with its command, host, time, exit status and digest."""
-        entries = [_entry(kept) for _, kept in sorted(self._kept.items())]
+        entries = [_entry(kept) for kept in self.everything()]
         target = self.directory / "raw" / INDEX
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")

@@ -35,11 +35,11 @@ SCRIPT_SECONDS = 600
 class Lab:
     """Everything one session of checks shares: the declaration, the connections, the raw outputs."""
 
-    def __init__(self, environment: Environment, store: Store) -> None:
-        """Nothing is contacted yet."""
+    def __init__(self, environment: Environment, store: Store, *, kept_only: bool = False) -> None:
+        """Nothing is contacted yet; with `kept_only` nothing ever is, and what is in the store has to do."""
         self.environment = environment
         self.store = store
-        self.connections = Connections(environment)
+        self.kept_only = kept_only
         self._machines: dict[str, Machine] = {}
 
     def machine(self, host: str) -> Machine:
@@ -53,6 +53,21 @@ class Lab:
         text = json.dumps(values, indent=1, default=str)
         kept = self.store.keep(host="declaration", name=name, command="ansible-inventory --list", rc=0, stdout=text)
         return self.store.use(kept)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """The logins, made when first needed.
+
+        Raises NotAssessedError where nobody may be contacted.
+        """
+        if self.kept_only:
+            raise NotAssessedError("this was not kept, and judging again contacts nobody")
+        return Connections(self.environment)
+
+    def close(self) -> None:
+        """End what was begun."""
+        if "connections" in self.__dict__:
+            self.connections.close()
 
     @cached_property
     def scans(self) -> Scans:
@@ -73,11 +88,12 @@ class Machine(Host):
         self.name = name
         self.lab = lab
         self.is_managed = name in lab.environment.managed
-        options = {"ssh_config": str(lab.connections.config), "sudo": self.is_managed}
-        super().__init__(testinfra.backend.get_backend(f"ssh://{name}", **options))
-        self.backend.set_host(self)
         self._unreachable = ""
-        self._collected = False
+        self._collected = lab.kept_only
+        if not lab.kept_only:
+            options = {"ssh_config": str(lab.connections.config), "sudo": self.is_managed}
+            super().__init__(testinfra.backend.get_backend(f"ssh://{name}", **options))
+            self.backend.set_host(self)
 
     def run(self, command: str, *args: str, **kwargs: Any) -> Any:  # noqa: ANN401 - testinfra's own types
         """Run a command as testinfra does, over the login that works."""
@@ -121,6 +137,13 @@ class Machine(Host):
             raise NotAssessedError(self._unreachable or f"{name} was not asked of {self.name}")
         return kept
 
+    def recalled(self, name: str) -> Evidence | None:
+        """When an audit is judged again, what it kept under this name, counted as evidence; else None.
+
+        Raises NotAssessedError when it kept nothing under this name.
+        """
+        return self.observed(name) if self.lab.kept_only else None
+
     def fetch(self, name: str, command: str) -> Evidence:
         """Run one shell line, as root where managed, keep what it says and count it as this check's evidence."""
         return self.lab.store.use(self.fetch_all({name: command})[name])
@@ -130,12 +153,17 @@ class Machine(Host):
 
         Raises Unreachable when the host cannot be asked.
         """
+        if self.lab.kept_only:
+            return {name: self.collected(name) for name in commands}
         answers = self._run_remote("collect.py", dict(commands), COMMAND_SECONDS, COMMANDS_AT_ONCE)
         keep = partial(self.lab.store.keep, host=self.name)
         return {name: keep(name=name, command=command, **answers[name]) for name, command in commands.items()}
 
     def attempt(self, name: str, login: Login, **options: str) -> Evidence:
         """Try a login from the controller that shares nothing with the session; what ssh told is kept."""
+        kept = self.recalled(name)
+        if kept:
+            return kept
         told = self.lab.connections.attempt(self.name, login, **options)
         command = f"ssh {login.user}@{self.name} true"
         kept = self.lab.store.keep(
@@ -145,6 +173,8 @@ class Machine(Host):
 
     def try_ports(self, name: str, targets: list[tuple[str, int]]) -> Evidence:
         """Try TCP connections from here; a line for each address and port says what was met: open, refused, silent."""
+        if self.lab.kept_only:
+            return self.collected(name)
         found = self._run_remote("probe.py", targets, PORT_SECONDS)
         text = "".join(f"{address} {port} {outcome}\n" for address, port, outcome in found)
         return self.lab.store.keep(host=self.name, name=name, command="TCP connect", rc=0, stdout=text)
@@ -166,7 +196,7 @@ class Machine(Host):
         answer = self._send("restore.py", self.name, databases)
         kept = self.lab.store.keep(
             host=self.name,
-            name="restore-drill",
+            name="restore-beside",
             command="pgbackrest restore",
             rc=answer.returncode,
             stdout=answer.stdout,

@@ -7,6 +7,7 @@ asks for is its subject: the test runs once for each such host, and is reported 
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .environment import Environment, EnvironmentError_, read
+from .environment import Environment, EnvironmentError_, read, recalled
 from .evidence import Evidence, NotAssessedError, Store
 from .machine import Lab, Machine
 from .marks import KINDS
 from .report import write_bundle
+from .seal import SealError
 from .verdict import Check, Exceptions, Status
 
 if TYPE_CHECKING:
@@ -36,13 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("controls")
     group.addoption("--environment", type=Path, metavar="DIR", help="directory of the environment's inventory")
     group.addoption("--evidence", type=Path, metavar="DIR", help="write report and raw outputs here")
+    group.addoption("--replay", type=Path, metavar="DIR", help="judge again what this bundle of an audit kept")
     group.addoption("--kinds", choices=("observe", "all"), default="observe", help="all: also checks that write")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and the session's recorder when there is an environment."""
     config.addinivalue_line("markers", "control(id, kind): this test is a check of a control of the catalogue")
-    if config.getoption("environment"):
+    if config.getoption("environment") or config.getoption("replay"):
         config.pluginmanager.register(Session(config), "controls-session")
 
 
@@ -70,18 +73,21 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         """Read the declaration; hosts are asked later."""
         self.began = datetime.now(tz=UTC)
-        self.bundle: Path | None = config.getoption("evidence")
-        self._scratch = None if self.bundle else tempfile.TemporaryDirectory(prefix="art32-evidence-")
-        self.directory = self.bundle or Path(str(self._scratch and self._scratch.name))
-        self.environment = _environment(config.getoption("environment"))
+        replayed: Path | None = config.getoption("replay")
+        self.bundle: Path | None = None if replayed else config.getoption("evidence")
+        self._scratch = None if self.bundle or replayed else tempfile.TemporaryDirectory(prefix="art32-evidence-")
+        if replayed:
+            self.began, self.environment, self.store = _recalled(replayed)
+        else:
+            self.environment = _environment(config.getoption("environment"))
+            self.store = Store(self.bundle or Path(str(self._scratch and self._scratch.name)))
         self.exceptions = Exceptions(
             waivers=self.environment.get("audit_waivers", []),
             not_assessable=self.environment.get("audit_not_assessable", []),
             today=self.began.date(),
         )
-        self.store = Store(self.directory)
         self.store.on_use(self._used)
-        self.lab = Lab(self.environment, self.store)
+        self.lab = Lab(self.environment, self.store, kept_only=replayed is not None)
         self.checks: list[Check] = []
         self._evidence: list[str] = []
 
@@ -91,7 +97,7 @@ class Session:
 
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Ask all hosts that are checked, at once, before the first check."""
-        if session.config.option.collectonly:
+        if session.config.option.collectonly or self.lab.kept_only:
             return
         checked = [item for item in session.items if any(item.iter_markers("control"))]
         if checked:
@@ -145,11 +151,23 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the bundle and end the connections."""
         if self.bundle and not session.config.option.collectonly:
-            self.store.write_index()
-            write_bundle(self.bundle, self.environment, self.checks, self.exceptions, self.began)
-        self.lab.connections.close()
+            self._write_bundle(session.config.option.kinds)
+        self.lab.close()
         if self._scratch:
             self._scratch.cleanup()
+
+    def _write_bundle(self, kinds: str) -> None:
+        try:
+            write_bundle(
+                self.environment,
+                checks=self.checks,
+                exceptions=self.exceptions,
+                store=self.store,
+                time=self.began,
+                kinds=kinds,
+            )
+        except SealError as error:
+            raise pytest.UsageError(f"The bundle cannot be sealed: {error}") from error
 
 
 @pytest.fixture(scope="session")
@@ -192,9 +210,11 @@ management, visitor = map(_machine_fixture, VANTAGES)
 
 
 @pytest.fixture
-def now() -> datetime:
-    """The time of the check."""
-    return datetime.now(tz=UTC)
+def now(request: pytest.FixtureRequest, lab: Lab) -> datetime:
+    """The time of the audit, at which everything is judged, now or later."""
+    session: Any = request.config.pluginmanager.get_plugin("controls-session")
+    began: datetime = session.began
+    return began
 
 
 def _environment(directory: Path) -> Environment:
@@ -202,6 +222,15 @@ def _environment(directory: Path) -> Environment:
         return read(directory.resolve())
     except EnvironmentError_ as error:
         raise pytest.UsageError(f"The environment {directory} cannot be read:\n{error}") from error
+
+
+def _recalled(bundle: Path) -> tuple[datetime, Environment, Store]:
+    """The time, the declaration and the outputs of an earlier audit."""
+    try:
+        report = json.loads((bundle / "report.json").read_text(encoding="utf-8"))
+        return datetime.fromisoformat(report["time"]), recalled(bundle), Store.recalled(bundle)
+    except (OSError, ValueError, KeyError) as error:
+        raise pytest.UsageError(f"The bundle {bundle} cannot be judged again: {error}") from error
 
 
 def _outcome(call: pytest.CallInfo[None]) -> tuple[Status, str]:

@@ -1,10 +1,11 @@
-"""The bundle of one audit: report.json for programs, report.html for readers, annex.md for the contract."""
+"""The bundle of one audit: report.json for programs, report.html for readers, the annex for the contract."""
 
 from __future__ import annotations
 
-__all__ = ["build", "last_proofs", "write_bundle"]
+__all__ = ["Audit", "build", "page", "write_bundle"]
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,35 @@ import jinja2
 import yaml
 
 from . import annex
+from .answers import Answer, answers
 from .catalogue import load
+from .environment import DECLARATION
+from .history import Report, changes, earlier, last_proofs, timeline
+from .seal import seal, signer
 from .verdict import STATUSES, Check, Exceptions, Verdict, combine, open_points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from .environment import Environment
+    from .evidence import Store
 
 TEMPLATES = Path(__file__).parent / "templates"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What the page tells: this audit's report and what stands behind it, and the reports before it."""
+
+    report: Report
+    verdicts: Sequence[Verdict]
+    missing: Sequence[str]
+    exceptions: Exceptions
+    answers: Sequence[Answer] = ()
+    before: Sequence[Report] = ()
+    signer: str = ""
+    kinds: str = "observe"
 
 
 def build(
@@ -50,10 +70,20 @@ def build(
     }
 
 
-def write_bundle(
-    directory: Path, environment: Environment, checks: Iterable[Check], exceptions: Exceptions, time: datetime
+def write_bundle(  # noqa: PLR0913 - an audit's parts
+    environment: Environment,
+    *,
+    checks: Iterable[Check],
+    exceptions: Exceptions,
+    store: Store,
+    time: datetime,
+    kinds: str = "observe",
 ) -> None:
-    """Write everything that an audit found into its directory, beside the raw outputs."""
+    """Write everything that an audit found beside its raw outputs, and seal it.
+
+    Raises SealError when the environment's key cannot sign.
+    """
+    directory = store.directory
     verdicts = combine(checks, load())
     report = build(
         environment=environment.name,
@@ -62,53 +92,60 @@ def write_bundle(
         hosts=environment.managed,
         verdicts=verdicts,
     )
-    missing = open_points(verdicts, exceptions)
-    proofs = last_proofs([*_earlier(directory), report])
+    before = earlier(directory)
+    audit = Audit(
+        report=report,
+        verdicts=verdicts,
+        missing=open_points(verdicts, exceptions),
+        exceptions=exceptions,
+        answers=answers(environment, store, time),
+        before=before,
+        signer=signer(environment),
+        kinds=kinds,
+    )
+    store.write_index()
     _write(directory / "report.json", json.dumps(report, indent=2) + "\n")
-    _write(directory / "open.json", json.dumps(missing, indent=2) + "\n")
-    _write(directory / "report.html", page(report, verdicts, missing, exceptions))
-    _write(directory / "annex.md", annex.render(environment, proofs, time))
+    _write(directory / "open.json", json.dumps(audit.missing, indent=2) + "\n")
+    _write(directory / "report.html", page(audit))
+    sentences = annex.state(environment, last_proofs([*before, report]), time, audit.signer)
+    _write(directory / "annex.md", annex.markdown(sentences))
+    _write(directory / "annex.html", annex.html(sentences))
+    _write(directory / DECLARATION, json.dumps(environment.told(), indent=1) + "\n")
+    seal(directory, environment, report)
 
 
-def page(report: Mapping[str, Any], verdicts: Sequence[Verdict], missing: Sequence[str], exceptions: Exceptions) -> str:
+def page(audit: Audit) -> str:
     """The report as one self-contained HTML page."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    last = audit.before[-1] if audit.before else None
     return template.get_template("report.html.j2").render(
-        report=report,
-        promises=_promises(verdicts, missing),
-        missing=missing,
-        exceptions=exceptions,
+        audit=audit,
+        report=audit.report,
+        promises=_promises(audit),
+        changes=changes(last, audit.report) if last else [],
+        last=last,
         statuses=STATUSES,
+        length=len(audit.before) + 1,
     )
 
 
-def last_proofs(reports: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The newest time at which each control was met or waived on every host, by its id; without those never proved."""
-    proofs: dict[str, str] = {}
-    for report in sorted(reports, key=lambda report: str(report["time"])):
-        for identifier in {entry["id"] for entry in report["controls"]}:
-            states = {entry["status"] for entry in report["controls"] if entry["id"] == identifier}
-            if states <= {"met", "waived"}:
-                proofs[identifier] = report["time"]
-    return proofs
-
-
-def _promises(verdicts: Sequence[Verdict], missing: Sequence[str]) -> list[dict[str, Any]]:
-    """Each control with its verdicts on every host, the worst of them, and whether something about it is open."""
+def _promises(audit: Audit) -> list[dict[str, Any]]:
+    """Each control with its verdicts on every host, the worst of them, how it went, and whether anything is open."""
     promises = []
+    reports = [*audit.before, audit.report]
     for identifier, control in load().items():
-        own = [verdict for verdict in verdicts if verdict.control == identifier]
-        status = min((verdict.status for verdict in own), key=STATUSES.index)
-        is_open = any(line.startswith(identifier) for line in missing)
-        promises.append({"control": control, "status": status, "verdicts": own, "open": is_open})
+        own = [verdict for verdict in audit.verdicts if verdict.control == identifier]
+        promises.append(
+            {
+                "control": control,
+                "status": min((verdict.status for verdict in own), key=STATUSES.index),
+                "verdicts": own,
+                "open": any(line.startswith(identifier) for line in audit.missing),
+                "timeline": timeline(reports, identifier),
+            }
+        )
     return promises
-
-
-def _earlier(directory: Path) -> list[dict[str, Any]]:
-    """The reports of the audits that lie beside this one."""
-    paths = directory.parent.glob("*T*Z/report.json")
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.parent != directory]
 
 
 def _version() -> str:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 PORT = 5432
 OWN_CONNECTION = """
-  SELECT ssl, coalesce(version, ''), host(inet_client_addr()) FROM pg_stat_ssl WHERE pid = pg_backend_pid()
+  SELECT coalesce(version, ''), host(inet_client_addr()) FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 """
+REFUSED = "refused: "
 PINNED = "/etc/postgresql/art32/server.crt"
 
 
@@ -114,17 +115,32 @@ def login(  # noqa: PLR0913 - a login has many parts
     vantage: Machine, target: Machine, address: str, *, name: str, user: str, password: str, pinned: str
 ) -> dict[str, Any]:
     """Log in to a database from a vantage host, trusting the pinned certificate alone; what the server saw."""
+    kept_as = f"database-login-at-{address}"
+    kept = vantage.recalled(kept_as)
+    if kept:
+        return _read(kept.text)
     trusted = vantage.lab.connections.directory / "database.crt"
     trusted.write_text(pinned, encoding="utf-8")
     options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(trusted), "connect_timeout": 10}
     local: dict[str, Any] = {"host": target.name, "hostaddr": "127.0.0.1", "port": vantage.tunnel(address, PORT)}
+    tried = f"psql host={address} dbname={name} user={user}"
     try:
         with psycopg.connect(dbname=name, user=user, password=password, **local, **options) as connection:
-            tls, version, peer = connection.execute(OWN_CONNECTION).fetchone() or (False, "", "")
+            version, peer = connection.execute(OWN_CONNECTION).fetchone() or ("", "")
     except psycopg.OperationalError as error:
         told = f"{user} cannot log in to {name} at {address} from {vantage.name}: {error}"
+        vantage.keep(kept_as, tried, f"{REFUSED}{told}\n")
         raise AssertionError(told) from error
-    seen = {"tls": tls, "version": version, "from": peer}
-    text = f"user {user}\ndatabase {name}\naddress {address}\ntls {version}\nseen as {peer}\n"
-    vantage.keep(f"database-login-at-{address}", f"psql host={address} dbname={name} user={user}", text)
-    return seen
+    text = f"user {user}\ndatabase {name}\naddress {address}\ntls {version or 'none'}\nseen as {peer}\n"
+    return _read(vantage.keep(kept_as, tried, text).text)
+
+
+def _read(text: str) -> dict[str, Any]:
+    """What a login saw, from how it was written down.
+
+    Raises AssertionError when it was refused.
+    """
+    if text.startswith(REFUSED):
+        raise AssertionError(text.removeprefix(REFUSED).strip())
+    said = {key: value for key, _, value in (line.rpartition(" ") for line in text.splitlines())}
+    return {"tls": said["tls"] != "none", "version": said["tls"], "from": said["seen as"]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Client", "Reply", "TlsError"]
+__all__ = ["SILENT", "UNTRUSTED", "Client", "Reply", "TlsError", "read", "written"]
 
+import email
 import http.client
 import json
 import re
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 HTTP, HTTPS = 80, 443
 SECONDS = 15
+SILENT, UNTRUSTED, WITH_FORM = "no answer: ", "not trusted: ", ", with a form"  # as the evidence says it
+AGREED, NOTHING = "agreed: ", "nothing"
 SECRET_HEADERS = ("set-cookie", "cookie", "authorization")
 ARCHAIC = "ALL:@SECLEVEL=0"  # without it a current OpenSSL would not even offer TLS 1.1
 
@@ -37,7 +40,8 @@ class Reply:
 
     status: int
     headers: http.client.HTTPMessage
-    body: str
+    has_form: bool = False
+    body: str = ""
     protocol: str = ""
     certificate: Mapping[str, Any] = field(default_factory=dict)
 
@@ -87,6 +91,10 @@ class Client:
 
         Raises AssertionError when the site does not answer, TlsError when it cannot be trusted.
         """
+        name = self._name(method, path)
+        kept = self.vantage.recalled(name)
+        if kept:
+            return read(kept.stdout)
         sent = {"Host": self.domain, "User-Agent": "art32-audit", **(headers or {})}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -95,18 +103,26 @@ class Client:
             connection.request(method, path, body=body or None, headers=sent)
             reply = connection.reply()
         except ssl.SSLCertVerificationError as error:
-            raise TlsError(f"{self} shows a certificate that nobody trusts: {error.verify_message}") from error
+            told = f"{self} shows a certificate that nobody trusts: {error.verify_message}"
+            self._keep(name, method, path, f"{UNTRUSTED}{told}\n")
+            raise TlsError(told) from error
         except (OSError, http.client.HTTPException) as error:
             told = f"{self._url(path)} does not answer at {self.address}: {error or type(error).__name__}."
+            self._keep(name, method, path, f"{SILENT}{told}\n")
             raise AssertionError(told) from error
         finally:
             connection.close()
         self._take_cookies(reply)
-        self._keep(method, path, reply)
+        self._keep(name, method, path, written(reply))
         return reply
 
     def handshake(self, highest: ssl.TLSVersion) -> str:
         """The protocol that is agreed on when the client knows none above `highest`; empty when it is refused."""
+        name = f"tls-at-most-{highest.name}-{self.domain}-{self.address}"
+        kept = self.vantage.recalled(name)
+        if kept:
+            agreed = kept.stdout.removeprefix(AGREED).strip()
+            return "" if agreed == NOTHING else agreed
         context = _trusting()
         context.set_ciphers(ARCHAIC)
         context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, highest
@@ -118,8 +134,7 @@ class Client:
             agreed = ""
         finally:
             connection.close()
-        name = f"tls-at-most-{highest.name}-{self.domain}-{self.address}"
-        self.vantage.keep(name, f"TLS handshake with {self.domain}", f"agreed: {agreed or 'nothing'}\n")
+        self.vantage.keep(name, f"TLS handshake with {self.domain}", f"{AGREED}{agreed or NOTHING}\n")
         return agreed
 
     def _connection(self, context: ssl.SSLContext | None) -> _Connection:
@@ -140,13 +155,12 @@ class Client:
             name, _, value = header.partition(";")[0].partition("=")
             self.cookies[name.strip()] = value.strip()
 
-    def _keep(self, method: str, path: str, reply: Reply) -> None:
-        headers = "".join(f"{name}: {_hidden(name, value)}\n" for name, value in reply.headers.items())
-        served = json.dumps(reply.certificate, indent=1) if reply.certificate else "none"
-        text = f"{method} {self._url(path)} at {self.address}\n\n{reply.status}\n{headers}\n"
-        text += f"page of {len(reply.body)} characters\nprotocol {reply.protocol or 'plain'}\ncertificate {served}\n"
-        name = re.sub(r"\?.*", "", f"{method}-{self._url(path)}-at-{self.address}").replace("://", "-")
-        self.vantage.keep(name, f"{method} {self._url(path)}", text)
+    def _name(self, method: str, path: str) -> str:
+        return re.sub(r"\?.*", "", f"{method}-{self._url(path)}-at-{self.address}").replace("://", "-")
+
+    def _keep(self, name: str, method: str, path: str, text: str) -> None:
+        request = f"{method} {self._url(path)}"
+        self.vantage.keep(name, request, f"{request} at {self.address}\n\n{text}")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -166,13 +180,47 @@ class _Connection(http.client.HTTPConnection):
     def reply(self) -> Reply:
         certificate: dict[str, Any] = getattr(self.sock, "getpeercert", dict)() or {}
         answer = self.getresponse()
+        body = answer.read().decode(errors="replace")
         return Reply(
             status=answer.status,
             headers=answer.headers,
-            body=answer.read().decode(errors="replace"),
+            has_form="<form" in body,
+            body=body,
             protocol=self.protocol,
             certificate=certificate,
         )
+
+
+def written(reply: Reply) -> str:
+    """A reply for the evidence: without cookies and without the page itself."""
+    headers = "".join(f"{name}: {_hidden(name, value)}\n" for name, value in reply.headers.items())
+    served = json.dumps(reply.certificate, indent=1) if reply.certificate else "none"
+    form = WITH_FORM if reply.has_form else ""
+    page = f"page of {len(reply.body)} characters{form}\nprotocol {reply.protocol or 'plain'}\n"
+    return f"{reply.status}\n{headers}\n{page}certificate {served}\n"
+
+
+def read(text: str) -> Reply:
+    """A reply as it was written down, without its page.
+
+    Raises AssertionError or TlsError when that is what was met.
+    """
+    _, _, told = text.partition("\n\n")
+    if told.startswith(SILENT):
+        raise AssertionError(told.removeprefix(SILENT).strip())
+    if told.startswith(UNTRUSTED):
+        raise TlsError(told.removeprefix(UNTRUSTED).strip())
+    head, _, rest = told.partition("\n\n")
+    status, _, headers = head.partition("\n")
+    page, protocol, served = rest.split("\n", 2)
+    served = served.removeprefix("certificate ").strip()
+    return Reply(
+        status=int(status),
+        headers=email.message_from_string(headers, _class=http.client.HTTPMessage),
+        has_form=page.endswith(WITH_FORM),
+        protocol=protocol.removeprefix("protocol "),
+        certificate={} if served == "none" else json.loads(served),
+    )
 
 
 def _trusting() -> ssl.SSLContext:

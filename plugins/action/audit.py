@@ -43,6 +43,8 @@ class ActionModule(ActionBase):
         told = run_checks(Path(arguments["environment"]), bundle, arguments["kinds"])
         if not (bundle / "report.json").exists():
             raise AnsibleActionFail(f"The checks did not run:\n{told.stdout}{told.stderr}")
+        if not (bundle / "manifest.json.sig").exists():
+            raise AnsibleActionFail(f"The audit is not signed, so it proves nothing:\n{told.stdout}{told.stderr}")
         point_latest_to(bundle)
         report, missing = read(bundle / "report.json"), read(bundle / "open.json")
         Display().display("\n".join(["", *table(report["controls"]), "", str(bundle / "report.html"), ""]))
