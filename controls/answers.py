@@ -100,7 +100,8 @@ def _reachable(seen: Seen) -> Found:
         over = " and ".join(name for six, name in ((False, "IPv4"), (True, "IPv6")) if six in families)
         lines.append(f"{host}: {_listed(opened) or 'nothing'} over {over}")
         evidence.append(kept)
-    return f"{'; '.join(lines)}. Seen from {visitors[0]}.", evidence
+    is_here = seen.environment.get("ansible_connection", host=visitors[0]) == "local"
+    return f"{'; '.join(lines)}. Seen from {visitors[0]}{' (the controller)' if is_here else ''}.", evidence
 
 
 def _access(seen: Seen) -> Found:

@@ -92,7 +92,8 @@ class Machine(Host):
         self._collected = lab.kept_only
         if not lab.kept_only:
             options = {"ssh_config": str(lab.connections.config), "sudo": self.is_managed}
-            super().__init__(testinfra.backend.get_backend(f"ssh://{name}", **options))
+            where = "local://" if lab.connections.is_here(name) else f"ssh://{name}"
+            super().__init__(testinfra.backend.get_backend(where, **options))
             self.backend.set_host(self)
 
     def run(self, command: str, *args: str, **kwargs: Any) -> Any:  # noqa: ANN401 - testinfra's own types
@@ -187,9 +188,9 @@ class Machine(Host):
         """Keep what was seen from this host as evidence of the running check."""
         return self.lab.store.use(self.lab.store.keep(host=self.name, name=name, command=command, rc=0, stdout=text))
 
-    def tunnel(self, address: str, port: int) -> int:
-        """A local port whose connections leave from this host."""
-        return self.lab.connections.tunnel(self.name, address, port)
+    def way(self, address: str, port: int) -> tuple[str, int]:
+        """Where to connect so that the connection leaves from this host."""
+        return self.lab.connections.way(self.name, address, port)
 
     def restore_drill(self, databases: list[str]) -> Evidence:
         """Restore this host's newest backup beside the live cluster and count the rows of both."""

@@ -1,9 +1,13 @@
-"""Connections to the environment's hosts: one login each, shared by everything the checks ask."""
+"""Connections to the environment's hosts: one login each, shared by everything the checks ask.
+
+A vantage host may be the controller itself (`ansible_connection: local`): then nobody logs in anywhere.
+"""
 
 from __future__ import annotations
 
 __all__ = ["Connections", "Login", "Unreachable"]
 
+import getpass
 import shlex
 import shutil
 import socket
@@ -79,11 +83,17 @@ class Connections:
         """The logins that may work: the host's declared user, the person's certificate, the cloud's first user."""
         return [*self._declared_login(host), *self._certificate_login(), *self._first_login()] or [Login(user="root")]
 
+    def is_here(self, host: str) -> bool:
+        """Whether a host is the controller itself."""
+        return str(self.environment.get("ansible_connection", "ssh", host=host)) == "local"
+
     def login(self, host: str) -> Login:
         """The login that works, tried once.
 
         Raises Unreachable with ssh's own words when none does.
         """
+        if self.is_here(host):
+            return Login(user=getpass.getuser())
         with self._locks[host]:
             if host not in self._logins:
                 self._logins[host] = self._try_all(host)
@@ -97,16 +107,20 @@ class Connections:
         Raises Unreachable when there is no session.
         """
         self.login(host)
+        if self.is_here(host):
+            return _run(["sh", "-c", command], stdin=stdin, timeout=timeout)
         answer = self._ssh([host, command], stdin=stdin, timeout=timeout)
         if answer.returncode == REFUSED:
             raise Unreachable(f"{host} cannot be reached over SSH: {answer.stderr.strip()}")
         return answer
 
-    def tunnel(self, host: str, address: str, port: int) -> int:
-        """A local port whose connections leave from `host` to `address` and `port`, open until the session ends.
+    def way(self, host: str, address: str, port: int) -> tuple[str, int]:
+        """Where to connect so that the connection leaves from `host` to `address` and `port`.
 
-        Raises Unreachable when the host does not allow it.
+        That is a local port, open until the session ends. Raises Unreachable when the host does not allow it.
         """
+        if self.is_here(host):
+            return address, port
         way = (host, address, port)
         if way not in self._tunnels:
             self.login(host)
@@ -116,7 +130,7 @@ class Connections:
             if opened.returncode != 0:
                 raise Unreachable(f"{host} opens no tunnel to {address} port {port}: {opened.stderr.strip()}")
             self._tunnels[way] = local
-        return self._tunnels[way]
+        return "127.0.0.1", self._tunnels[way]
 
     def attempt(self, host: str, login: Login, **options: str) -> subprocess.CompletedProcess[str]:
         """Try a login of its own, shared with nothing; ssh's exit status and its own words."""
@@ -149,11 +163,7 @@ class Connections:
     def _ssh(
         self, arguments: list[str], *, stdin: str = "", timeout: float = TIMEOUT
     ) -> subprocess.CompletedProcess[str]:
-        command = ["ssh", "-F", str(self.config), *arguments]
-        try:
-            return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(command, REFUSED, "", f"no answer after {timeout:g} s")
+        return _run(["ssh", "-F", str(self.config), *arguments], stdin=stdin, timeout=timeout)
 
     def _write(self, host: str, login: Login) -> None:
         (self.directory / f"{host}.host").write_text("\n".join([*self._stanza(host, login), ""]))
@@ -192,6 +202,13 @@ class Connections:
     def _first_login(self) -> list[Login]:
         user, key = self.environment.get("access_first_user", ""), self.environment.get("access_first_key", "")
         return [Login(user=user, key=Path(key))] if user and key else []
+
+
+def _run(command: list[str], *, stdin: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, REFUSED, "", f"no answer after {timeout:g} s")
 
 
 def _free_port() -> int:

@@ -122,10 +122,10 @@ def login(  # noqa: PLR0913 - a login has many parts
     trusted = vantage.lab.connections.directory / "database.crt"
     trusted.write_text(pinned, encoding="utf-8")
     options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(trusted), "connect_timeout": 10}
-    local: dict[str, Any] = {"host": target.name, "hostaddr": "127.0.0.1", "port": vantage.tunnel(address, PORT)}
+    options["hostaddr"], options["port"] = vantage.way(address, PORT)
     tried = f"psql host={address} dbname={name} user={user}"
     try:
-        with psycopg.connect(dbname=name, user=user, password=password, **local, **options) as connection:
+        with psycopg.connect(host=target.name, dbname=name, user=user, password=password, **options) as connection:
             version, peer = connection.execute(OWN_CONNECTION).fetchone() or ("", "")
     except psycopg.OperationalError as error:
         told = f"{user} cannot log in to {name} at {address} from {vantage.name}: {error}"

@@ -1,4 +1,4 @@
-"""Requests as a visitor makes them: over a tunnel that ends on the vantage host, so that its address is seen."""
+"""Requests as a visitor makes them: by a way that leaves from the vantage host, so that its address is seen."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ class Client:
         return agreed
 
     def _connection(self, context: ssl.SSLContext | None) -> _Connection:
-        port = self.vantage.tunnel(self.address, HTTPS if self.tls else HTTP)
-        return _Connection(port, self.domain, context)
+        way = self.vantage.way(self.address, HTTPS if self.tls else HTTP)
+        return _Connection(way, self.domain, context)
 
     def _context(self) -> ssl.SSLContext:
         if self.trust:
@@ -164,10 +164,10 @@ class Client:
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over a forwarded port, under the site's own name."""
+    """HTTP by some way, under the site's own name."""
 
-    def __init__(self, port: int, domain: str, context: ssl.SSLContext | None) -> None:
-        super().__init__("127.0.0.1", port, timeout=SECONDS)
+    def __init__(self, way: tuple[str, int], domain: str, context: ssl.SSLContext | None) -> None:
+        super().__init__(*way, timeout=SECONDS)
         self.domain = domain
         self.context = context
         self.protocol = ""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +131,21 @@ def test_the_audit_finds_every_promise_kept(environment: Path, tmp_path: Path) -
     assert all("security group" in name for control, name in open_questions if control.startswith("NET"))
     assert (tmp_path / "latest" / "report.html").stat().st_size < 300_000
     believe(tmp_path / "latest", environment)
+
+
+def test_the_controller_itself_may_be_the_visitor(environment: Path, server: Machine, tmp_path: Path) -> None:
+    """Who has no machine to look from looks from the controller, and the report says so."""
+    own = tmp_path / "environment"
+    shutil.copytree(environment, own)
+    hosts = yaml.safe_load((own / "hosts.yml").read_text(encoding="utf-8"))
+    routes = [subprocess.check_output(["ip", "-j", "route", "get", address]) for address in server.addresses]
+    addresses = [json.loads(route)[0]["prefsrc"] for route in routes]
+    hosts["all"]["hosts"]["visitor"] = {"ansible_connection": "local", "network_addresses": addresses}
+    (own / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    done = playbook(own, "playbooks/audit.yml", "-e", f"audit_directory={tmp_path / 'evidence'}")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    page = (tmp_path / "evidence" / "latest" / "report.html").read_text(encoding="utf-8")
+    assert "Seen from visitor (the controller)." in page
 
 
 def believe(bundle: Path, environment: Path) -> None:
