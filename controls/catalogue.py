@@ -15,7 +15,7 @@ import yaml
 
 CATALOGUE = Path(__file__).with_name("catalogue.yml")
 ROLES = Path(__file__).parent.parent / "roles"
-KEYS = frozenset({"id", "promise", "why", "roles", "references", "fresh", "annex"})
+KEYS = frozenset({"id", "promise", "why", "mend", "roles", "references", "fresh", "annex"})
 LETTERS = frozenset("abcd")  # GDPR Art. 32(1)(a) to (d)
 ANNEX_A = {5: 37, 6: 8, 7: 14, 8: 34}  # ISO/IEC 27001:2022, Annex A: controls of each theme
 
@@ -31,6 +31,7 @@ class Control:
     id: str
     promise: str
     why: str
+    mend: str
     annex: str
     roles: tuple[str, ...]
     article_32: tuple[str, ...]
@@ -62,7 +63,7 @@ def _problems(entry: Any) -> list[str]:  # noqa: ANN401 - read from a file
         return [f"has to have exactly the keys {', '.join(sorted(KEYS))}"]
     problems = [
         f"{key} has to be one sentence that ends in a full stop"
-        for key in ("promise", "why", "annex")
+        for key in ("promise", "why", "mend", "annex")
         if not str(entry[key]).strip().endswith(".")
     ]
     if not re.fullmatch(r"[A-Z]{2,3}-\d", entry["id"]):
@@ -93,6 +94,7 @@ def _control(entry: dict[str, Any]) -> Control:
         id=entry["id"],
         promise=entry["promise"].strip(),
         why=entry["why"].strip(),
+        mend=entry["mend"].strip(),
         annex=entry["annex"].strip(),
         roles=tuple(entry["roles"]),
         article_32=tuple(entry["references"]["article_32"]),

@@ -216,6 +216,6 @@ class Machine(Host):
         """Send a script to the host's Python, which runs its `main` with the arguments; as root where managed."""
         program = (REMOTE / script).read_text(encoding="utf-8")
         program += f"\nmain(*json.loads({json.dumps(arguments)!r}))\n"
-        root = "sudo -n " if self.is_managed else ""
+        root = '$(test "$(id -u)" = 0 || echo sudo -n) ' if self.is_managed else ""
         command = f'{root}python3 - "$SSH_CONNECTION"'
         return self.lab.connections.run(self.name, command, stdin=program, timeout=SCRIPT_SECONDS)

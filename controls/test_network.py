@@ -97,10 +97,10 @@ def exactly(met: dict[tuple[str, int], str], declared: set[int], vantage: str) -
     """The declared ports answer at every address, and nothing else does."""
     if not declared:
         not_assessed(f"nothing is declared open to {vantage}, so a shut port would prove nothing")
-    dead = [f"{where} port {port} ({why})" for (where, port), why in met.items() if port in declared and why != "open"]
-    assert not dead, f"From {vantage}, what is declared open does not answer: {', '.join(dead)}."
     extra = [f"{where} port {port}" for (where, port), why in met.items() if port not in declared and why == "open"]
     assert not extra, f"From {vantage}, what is not declared in network_exposure answers: {', '.join(extra)}."
+    dead = [f"{where} port {port} ({why})" for (where, port), why in met.items() if port in declared and why != "open"]
+    assert not dead, f"From {vantage}, what is declared open does not answer: {', '.join(dead)}."
 
 
 def listed(found: set[firewall.Opening]) -> str:

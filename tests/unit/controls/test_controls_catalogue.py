@@ -37,7 +37,7 @@ def checked() -> dict[str, set[str]]:
 def entry(**changes: object) -> dict[str, object]:
     """A sound entry of a catalogue, with changes."""
     references = {"article_32": ["b"], "iso_27001": ["8.20"]}
-    sentences = {"promise": "A port is shut.", "why": "It would be open.", "annex": "It is shut."}
+    sentences = {"promise": "A port is shut.", "why": "It would be open.", "mend": "Shut it.", "annex": "It is shut."}
     return {"id": "NET-1", **sentences, "roles": ["base"], "references": references, "fresh": 24, **changes}
 
 
