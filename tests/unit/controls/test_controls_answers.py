@@ -118,8 +118,7 @@ def test_every_question_is_answered_with_its_evidence(environment: Environment, 
 @pytest.mark.parametrize("name", [name for _, name, _ in SEEN if name not in ("region", "conformance-platform")])
 def test_what_was_not_seen_is_not_known(environment: Environment, tmp_path: Path, name: str, rc: int) -> None:
     unknown = [answer for answer in answers(environment, seen(tmp_path, without=name, rc=rc), NOON) if not answer.known]
-    expected = 0 if (name, rc) == ("principals", 1) else 1
-    assert len(unknown) == expected
+    assert len(unknown) == 1
     assert all(answer.text.startswith("Not known: ") for answer in unknown)
 
 
