@@ -58,6 +58,7 @@ SEEN: list[tuple[str, str, Any]] = [
     ("visitor", "ports-of-server", "192.0.2.1 22 open\n192.0.2.1 5432 silent\nfd32::1 22 open\nfd32::1 443 open\n"),
     ("visitor", "ports-of-backup", "192.0.2.2 22 silent\n"),
     ("server", "principals", "jane:jane\n"),
+    ("backup", "principals", "jane:jane\n"),
     (
         "visitor",
         "GET-https-platform.example.test/-at-192.0.2.1",
