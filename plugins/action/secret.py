@@ -21,8 +21,11 @@ from ansible_collections.art32.server.plugins.plugin_utils.environment_files imp
 
 VAULT_PASSWORD = "vault_password"  # noqa: S105 - a name
 BACKUPS = "vault_backup_cipher_pass"
-# What was encrypted with these can be read with them alone.
-KEPT = re.compile(rf"{BACKUPS}|vault_\w+_data_key")
+# What stays, and why.
+KEPT = {
+    re.compile(BACKUPS): "it stays: the backups can be read by it alone; a new repository gets a new one",
+    re.compile(r"vault_\w+_data_key"): "it stays: what the service encrypted by it can be read by it alone",
+}
 FORMER = "vault_former"
 
 
@@ -49,8 +52,9 @@ class ActionModule(ActionBase):
                 files.change_password()
             return {"changed": arguments["state"] == "replaced"}
         known = [path for key, value in vault.items() if key != FORMER for path in texts_of(key, value)]
-        if name not in known or KEPT.fullmatch(name):
-            said = " or ".join([VAULT_PASSWORD, *(path for path in known if not KEPT.fullmatch(path))])
+        if name not in known or kept_because(name):
+            named = " or ".join([VAULT_PASSWORD, *(path for path in known if not kept_because(path))])
+            said = f"{kept_because(name)}. Others are replaced: {named}" if kept_because(name) else named
             raise AnsibleActionFail(str(Problem(variable="secret", value=name, allowed=said)))
         former = vault.get(FORMER) or {}
         if arguments["state"] == "settled":
@@ -63,3 +67,8 @@ class ActionModule(ActionBase):
         if wanted != vault and not self._task.check_mode:
             files.write_vault(wanted)
         return {"changed": wanted != vault}
+
+
+def kept_because(name: str) -> str:
+    """Why a secret is never replaced; empty when it can be."""
+    return next((reason for pattern, reason in KEPT.items() if pattern.fullmatch(name)), "")

@@ -104,7 +104,6 @@ def secrets_of(people: list[Mapping[str, Any]], services: list[Mapping[str, Any]
         dict.fromkeys(
             [
                 "vault_backup_cipher_pass",
-                *(f"vault_{service['name'].replace('-', '_')}_secret_key" for service in services),
                 *(name for names in named for name in names),
                 *(f"vault_database_passwords.{person['name']}" for person in people if "database" in person),
             ]

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from ansible_collections.art32.server.plugins.action import secret
+from ansible_collections.art32.server.plugins.module_utils.declaration.answers import secrets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @pytest.mark.parametrize(
@@ -16,4 +22,16 @@ from ansible_collections.art32.server.plugins.action import secret
     ],
 )
 def test_what_encrypts_stored_data_is_not_replaced(name: str, kept: bool) -> None:
-    assert bool(secret.KEPT.fullmatch(name)) == kept
+    assert bool(secret.kept_because(name)) == kept
+
+
+def test_an_environment_has_the_secrets_that_are_used_and_no_others() -> None:
+    people: list[Mapping[str, Any]] = [{"name": "jane", "database": "admin"}, {"name": "joe"}]
+    services: list[Mapping[str, Any]] = [
+        {"name": "ledger"},
+        {"name": "shop", "secrets": {"KEY": "{{ vault_shop_key }}", "RELAY": "smtp://shop:{{ vault_relay }}@relay"}},
+    ]
+    assert secrets_of(people, services) == [
+        *("vault_backup_cipher_pass", "vault_shop_key", "vault_relay"),
+        "vault_database_passwords.jane",
+    ]
