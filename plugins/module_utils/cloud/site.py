@@ -48,9 +48,8 @@ def _given(work: Work, addresses: Mapping[str, Mapping[str, Any]]) -> dict[str, 
 
 def snapshot(work: Work, keep: int) -> None:
     """A snapshot of every volume; of each volume's snapshots the newest are kept."""
-    for volume in work.find("describe_volumes", "Volumes"):
-        name = next((tag["Value"] for tag in volume["Tags"] if tag["Key"] == "art32_host"), volume["VolumeId"])
-        made = ""
+    for volume in sorted(work.find("describe_volumes", "Volumes"), key=_host_of):
+        name, made = _host_of(volume), ""
         if work.note(Change(action="create", kind="snapshot", name=name, detail=volume["VolumeId"])):
             made = work.ec2.create_snapshot(
                 VolumeId=volume["VolumeId"],
@@ -65,6 +64,12 @@ def snapshot(work: Work, keep: int) -> None:
         for old in older[: max(0, len(older) + 1 - keep)]:
             if work.note(Change(action="remove", kind="snapshot", name=name, detail=old["SnapshotId"])):
                 work.ec2.delete_snapshot(SnapshotId=old["SnapshotId"])
+
+
+def _host_of(volume: Mapping[str, Any]) -> str:
+    """The host that a volume is of, or else its own id."""
+    tagged = (str(tag["Value"]) for tag in volume["Tags"] if tag["Key"] == "art32_host")
+    return next(tagged, str(volume["VolumeId"]))
 
 
 def end(work: Work) -> None:

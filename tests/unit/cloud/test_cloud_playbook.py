@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.pages import check_page, message_of, task_of
+
 ROOT = Path(__file__).parents[3]
 SECONDS = 240
 CLOUD = "playbooks/cloud.yml"
+
+
+SHOWN = f"ansible-playbook -i inventories/production {CLOUD}"
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -55,12 +60,13 @@ def inventory(environment: Path) -> dict[str, Any]:
     return dict(decoder.raw_decode(said)[0]["_meta"]["hostvars"])
 
 
-def test_three_steps_and_the_end(environment: Path) -> None:
+def test_three_steps_and_the_end_as_the_page_shows_them(environment: Path) -> None:
     play = ("ansible-playbook", "-i", str(environment), CLOUD)
     code, said = run(*play, "--check")
     assert code == 0, said
     assert "create instance server: t3.small, 20 GiB encrypted, metadata by token only" in said
     assert "network_addresses" not in inventory(environment)["server"]
+    check_page("cloud.md", f"{SHOWN} --check", task_of(said, "Tell the plan"))
 
     code, said = run(*play)
     assert code == 0, said
@@ -75,15 +81,23 @@ def test_three_steps_and_the_end(environment: Path) -> None:
     code, said = run(*play)
     assert code == 0, said
     assert "Nothing differs." in said
+    check_page("cloud.md", SHOWN, task_of(said, "Tell the plan"))
+
+    for _ in range(2):
+        code, said = run(*play, "-e", "cloud_state=snapshot", "-e", "cloud_snapshots=1")
+        assert code == 0, said
+    check_page("cloud.md", f"{SHOWN} -e cloud_state=snapshot -e cloud_snapshots=1", task_of(said, "Tell the plan"))
 
     for confirm in ([], ["-e", "confirm=staging"]):
         code, said = run(*play, "-e", "cloud_state=absent", *confirm)
         assert code == 2
         assert "is not allowed; production, the environment that is to end (-e confirm=...)" in said
+        check_page("cloud.md", " ".join([SHOWN, "-e cloud_state=absent", *confirm]), message_of(said))
     assert "network_addresses" in inventory(environment)["server"]
 
     code, said = run(*play, "-e", "cloud_state=absent", "-e", "confirm=production")
     assert code == 0, said
+    check_page("cloud.md", f"{SHOWN} -e cloud_state=absent -e confirm=production", task_of(said, "Tell the plan"))
     assert "network_addresses" not in inventory(environment)["server"]
 
 

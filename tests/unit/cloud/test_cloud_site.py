@@ -244,3 +244,15 @@ def test_without_an_image_the_region_is_named(wanted: Declaration, ec2: Client, 
     with pytest.raises(CloudError, match=r"eu-central-1 has no image debian-13-amd64-\* \(cloud_image\)"):
         apply(replace(wanted, image=""), ec2, s3)
     assert machines.RUNNING
+
+
+def test_everything_that_is_made_says_whose_it_is(wanted: Declaration, ec2: Client, s3: Client) -> None:
+    apply(wanted, ec2, s3)
+    tags = {(item["ResourceId"], item["Key"]): item["Value"] for item in ec2.describe_tags()["Tags"]}
+    made = {identity for identity, key in tags if key == "art32_made_by"}
+    kinds = {identity.rpartition("-")[0] for identity in made}
+    assert kinds == {"vpc", "subnet", "igw", "rtb", "key", "eipalloc", "sg", "i", "vol"}
+    assert {tags[identity, "art32_environment"] for identity in made} == {"production"}
+    own = {item["Key"]: item["Value"] for item in s3.get_bucket_tagging(Bucket=wanted.bucket)["TagSet"]}
+    assert own.items() >= {"art32_environment": "production"}.items()
+    assert "art32_made_by" in own
