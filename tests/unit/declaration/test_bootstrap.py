@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import termios
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.art32.server.plugins.module_utils.declaration.escrow import retyped
+
+from tests.pages import check_page, message_of, task_of
 
 ROOT = Path(__file__).parents[3]
 ANSWERS: dict[str, Any] = {
@@ -43,6 +46,10 @@ def bootstrap(answers: dict[str, Any], directory: Path, *words: str, env: str = 
     return done.returncode, done.stdout + done.stderr
 
 
+# What the playbook said, for the page that shows it.
+SAID: dict[str, str] = {}
+
+
 def fingerprints(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
@@ -52,6 +59,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("bootstrap")
     code, said = bootstrap(ANSWERS, directory)
     assert code == 0, said
+    SAID["first"] = said
     return directory / "environment"
 
 
@@ -116,6 +124,15 @@ def test_again_changes_nothing(written: Path) -> None:
     assert fingerprints(written) == before
 
 
+def test_the_page_shows_both_runs(written: Path) -> None:
+    command = "ansible-playbook -i localhost, playbooks/bootstrap.yml -e env=production -e @answers.yml"
+    code, again = bootstrap(ANSWERS, written.parent)
+    assert code == 0
+    shown = {re.escape(str(written)): "inventories/production"}
+    for said, words in ((SAID["first"], command), (again, f"{command}   # again")):
+        check_page("environments.md", words, task_of(said, "Tell what comes next"), shown)
+
+
 def test_a_lost_file_is_written_again_and_no_secret_with_it(written: Path) -> None:
     before = fingerprints(written)
     (written / "group_vars/all/access.yml").unlink()
@@ -159,6 +176,8 @@ def test_all_wrong_answers_are_refused_at_once(tmp_path: Path) -> None:
         "answers.operator.name: joe is not allowed; a person of answers.people with ssh: admin",
     ):
         assert line in said
+    command = "ansible-playbook -i localhost, playbooks/bootstrap.yml -e env=Example -e @wrong.yml"
+    check_page("environments.md", command, message_of(said))
 
 
 def test_one_host_alone_is_an_environment(tmp_path: Path) -> None:
@@ -247,6 +266,11 @@ def test_what_no_answer_says_is_asked_and_wrong_answers_are_refused_one_by_one(t
     assert "answers.region: us-east-1 is not allowed; eu-central-1" in shown
     assert "answers.management[0]: 0.0.0.0/0 is not allowed" in shown
     assert "Print " in shown
+    page = (ROOT / "docs/environments.md").read_text(encoding="utf-8").partition("$ make env ENV=production\n")[2]
+    # Where a text was entered, a terminal shows a new line, and this one how it gets there.
+    spoken = iter(line.strip() for line in re.sub(r"\^M\x1b.*?K", "\n", shown, flags=re.DOTALL).splitlines())
+    for line in page.partition("```")[0].splitlines():
+        assert line in spoken, f"docs/environments.md: {line} is not said, or not there"
     before = fingerprints(tmp_path / "environment")
     code, said = bootstrap({}, tmp_path)
     assert code == 0, said

@@ -12,6 +12,8 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.art32.server.plugins.module_utils.declaration.specs import Spec, check_unknown
 
+from tests.pages import check_page, message_of
+
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "inventories" / "example"
 SECRET = "planted-secret-4711"  # noqa: S105 - to be looked for in what is printed
@@ -105,6 +107,11 @@ def test_every_impossible_value_is_told_at_once(case: str, refusal: tuple[int, l
     assert REFUSED[case][1] in said
 
 
+def test_the_page_shows_the_refusal(refusal: tuple[int, list[str]]) -> None:
+    command = "ansible-playbook -i inventories/production playbooks/check.yml -e @wrong.yml"
+    check_page("environments.md", command, message_of("\n".join(refusal[1])))
+
+
 def test_no_secret_is_told(refusal: tuple[int, list[str]]) -> None:
     assert "backup_cipher_pass: the value (hidden) is not allowed; a text" in refusal[1]
     assert not [line for line in refusal[1] if SECRET in line]
@@ -164,34 +171,76 @@ def environment(path: Path, secret: str, hosts: dict[str, Any] | None = None) ->
     return path
 
 
-def test_contradictions_of_hosts_are_refused(tmp_path: Path) -> None:
-    hosts = {
-        "backup": {"network_addresses": ["203.0.113.10"]},
-        "stray": {"network_addresses": ["203.0.113.12"]},
-    }
-    inventory = environment(tmp_path / "production", "a-secret-of-its-own", hosts)
-    variables = {
-        "art32_regions_allowed": ["eu-central-1", "us-east-1"],
-        "services": [SERVICE | {"domain": "192.0.2.77"}],
-    }
-    code, said = check(tmp_path, variables, inventory=inventory)
-    assert code == 2
-    assert "4 problems in the environment; nothing was changed:" in " ".join(said)
-    assert (
-        "groups of host stray: [] is not allowed; a host of database, web, app, backup_repository,"
-        " vantage_management or vantage_visitor"
-    ) in said
-    assert (
+CONTRADICTIONS = {
+    "a management network as wide as the world": (
+        "network_management[0]: 0.0.0.0/0 is not allowed; a network of /8 or narrower"
+        " (write anywhere in network_exposure when it is meant)"
+    ),
+    "a good part of it": (
+        "network_management[1]: 2000::/3 is not allowed; a network of /16 or narrower"
+        " (write anywhere in network_exposure when it is meant)"
+    ),
+    "the repository on the database's own host": (
+        "group backup_repository: server is not allowed; another host than the database's own"
+    ),
+    "under another name": (
         "network_addresses of host backup: 203.0.113.10 is not allowed;"
         " an address of its own; the database's host server has this one"
-    ) in said
-    assert [
-        line for line in said if line.startswith("art32_regions_allowed[1]: us-east-1 is not allowed; a region inside")
-    ]
-    assert (
+    ),
+    "two environments with one secret": (
+        "vault_backup_cipher_pass: the value (hidden) is not allowed;"
+        " a secret of this environment alone; staging has the same"
+    ),
+    "a region outside the list": (
+        "art32_region: us-east-1 is not allowed; eu-central-1 or eu-west-2 (art32_regions_allowed)"
+    ),
+    "a list with a region outside the Union": (
+        "art32_regions_allowed[1]: eu-west-2 is not allowed; a region inside the European Union, on AWS eu-central-1,"
+    ),
+    "a host in no group": (
+        "groups of host stray: [] is not allowed; a host of database, web, app, backup_repository,"
+        " vantage_management or vantage_visitor"
+    ),
+    "a certificate's name that is not the host's": (
         "services[0].domain: 192.0.2.77 is not allowed;"
         " a name of a web host (2001:db8::10, 203.0.113.10); it leads to 192.0.2.77"
-    ) in said
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def contradictory(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[str]]:
+    """An environment with every contradiction at once, beside another one that has its secret."""
+    directory = tmp_path_factory.mktemp("contradictory")
+    environment(directory / "staging", SECRET)
+    hosts = {"backup": {"network_addresses": ["203.0.113.10"]}, "stray": {"network_addresses": ["203.0.113.12"]}}
+    inventory = environment(directory / "production", SECRET, hosts)
+    file = inventory / "hosts.yml"
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["all"]["children"]["backup_repository"]["hosts"]["server"] = {}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    wrong = {
+        "art32_region": "us-east-1",
+        "art32_regions_allowed": ["eu-central-1", "eu-west-2"],
+        "network_management": ["0.0.0.0/0", "2000::/3"],
+        "services": [SERVICE | {"domain": "192.0.2.77"}],
+    }
+    (inventory / "group_vars/all/wrong.yml").write_text(yaml.safe_dump(wrong), encoding="utf-8")
+    return check(directory, {}, inventory=inventory)
+
+
+@pytest.mark.parametrize("contradiction", CONTRADICTIONS)
+def test_an_environment_that_contradicts_itself_is_refused(
+    contradiction: str, contradictory: tuple[int, list[str]]
+) -> None:
+    code, said = contradictory
+    assert code == 2
+    assert any(line.startswith(CONTRADICTIONS[contradiction]) for line in said), said
+
+
+def test_the_page_shows_how_contradictions_are_refused(contradictory: tuple[int, list[str]]) -> None:
+    command = "ansible-playbook -i inventories/production playbooks/check.yml"
+    check_page("environments.md", command, message_of("\n".join(contradictory[1])))
 
 
 def test_a_secret_of_another_environment_is_refused(tmp_path: Path) -> None:
