@@ -135,6 +135,14 @@ class Environment:
         found: list[dict[str, Any]] = declaration.services_on(self.get("services", []), groups)
         return found
 
+    def render(self, role: str, template: str, host: str, **more: object) -> str:
+        """A role's template as the role fills it for a host; `more` are variables that the role makes by itself."""
+        text = (PROJECT / "roles" / role / "templates" / template).read_text(encoding="utf-8")
+        names = set(re.findall(r"\w+", text)) & {*self.defaults, *self.hostvars[host]}
+        values = {name: self.get(name, host=host) for name in names} | more
+        made: str = _templar(_trusted(values)).template(_trusted(text), overrides={"trim_blocks": True})
+        return made
+
     @property
     def services(self) -> list[dict[str, Any]]:
         """Every declared service, all optional keys present."""

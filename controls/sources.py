@@ -8,6 +8,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import declared
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -26,9 +28,42 @@ for member in told.get("members", []):
 json.dump(told, sys.stdout, indent=1)
 """
 
+# What decides whether the way in is as strict after the next start as it is now.
+WAY_IN_UNITS = (
+    *("ssh.service", "ssh.socket", "art32-revocations.timer", "art32-revocations.service", "art32-break-glass.service"),
+    *("ufw.service", "nftables.service", "netfilter-persistent.service", "firewalld.service"),
+)
+UNIT_STATE = "Id,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload"
+# Who owns each managed file, its mode and its content's digest.
+FILES = """for path in {}; do
+  [ -f $path ] && echo "$(stat -c '%U:%G %a' $path) $(sha256sum <$path | cut -d' ' -f1) $path"
+done; true"""
+# What nobody but root may change.
+WRITABLE = "find {} ! -type l '(' -perm /022 -o ! -user root ')'"
+GUARDED = {
+    "firewall": "/etc/ufw /etc/default/ufw",
+    "sshd": "/etc/ssh /etc/default/ssh",
+    "sudoers": "/etc/sudoers /etc/sudoers.d",
+}
+SSHD_RUNNING = """set -e
+pid=$(systemctl show -P MainPID ssh.service)
+echo "process $(tr '\\0' ' ' </proc/$pid/cmdline)"
+echo "read $(systemctl show --timestamp=unix -P StateChangeTimestamp ssh.service)"
+echo "written $(stat -c %Z /etc/ssh/sshd_config)"
+echo "release $(. /etc/os-release; echo $VERSION_CODENAME)"
+"""
+
 EVERY_HOST = {
     "rules-ipv4": "iptables-save -t filter",
     "rules-ipv6": "ip6tables-save -t filter",
+    "rules-of-the-next-start": "/usr/local/lib/art32/firewall compare",
+    **{f"writable-{part}": WRITABLE.format(where) for part, where in GUARDED.items()},
+    "ufw-commands": "ls /etc/ufw/*.init 2>/dev/null || true",
+    "way-in-units": f"systemctl show --property={UNIT_STATE} {' '.join(WAY_IN_UNITS)}",
+    "sshd-running": SSHD_RUNNING,
+    "sshd-drop-ins": "ls -d /etc/ssh/sshd_config.d/*.conf 2>/dev/null || true",
+    "host-certificate": "TZ=UTC ssh-keygen -L -f $(sshd -T | awk '$1 == \"hostcertificate\" { print $2 }')",
+    "host-key": 'ssh-keygen -l -f $(sshd -T | awk \'$1 == "hostkey" { print $2 ".pub" }\')',
     "listening": "ss -H -ltun",
     "sshd-effective": "sshd -T",
     "own-login": "set -- $SSH_CONNECTION; " + SSHD_LOG.format("-2h") + ' | grep -F " port $2 " | grep Accepted',
@@ -44,7 +79,7 @@ EVERY_HOST = {
 
 def for_host(environment: Environment, host: str) -> dict[str, str]:
     """The shell lines for one host, by the names under which the checks find the outputs."""
-    commands = dict(EVERY_HOST)
+    commands = {**EVERY_HOST, "managed-files": FILES.format(" ".join(sorted(declared.paths())))}
     for part, of_part in PARTS.items():
         if host in environment.hosts(part):
             commands |= of_part(environment, host)

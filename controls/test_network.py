@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import cloud
-from .judges import firewall
+from . import declared as release
+from .judges import files, firewall, units
 from .marks import control, not_assessed
 from .scans import DATABASE_PORT, Scans, open_to
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .environment import Environment
     from .machine import Machine
 
+UNITS: Mapping[str, units.State] = {
+    "ufw.service": "on",
+    "nftables.service": "masked",
+    "netfilter-persistent.service": "masked",
+    "firewalld.service": "masked",
+}
 # Both kinds of iptables and nft itself: engines use any of them.
 TRANSLATIONS = (
     "set -e; for family in iptables ip6tables; do $family-save -t nat; $family-legacy-save -t nat 2>/dev/null || true;"
@@ -43,6 +52,30 @@ def test_loaded_rules_equal_the_declaration(managed: Machine, declaration: Envir
     declared = firewall.declared_openings(declaration.exposure(managed.name), family)
     assert not loaded - declared, f"The IPv{family} rules let in what is not declared: {listed(loaded - declared)}."
     assert not declared - loaded, f"The IPv{family} rules keep out what is declared: {listed(declared - loaded)}."
+
+
+@control("NET-1")
+def test_rules_of_the_next_start_equal_the_loaded_ones(managed: Machine) -> None:
+    told = managed.observed("rules-of-the-next-start")
+    assert told.rc == 0, f"What the firewall would load at the next start cannot be told: {told.stderr.strip()}"
+    other = "; ".join(told.stdout.splitlines())
+    assert not other, f"The firewall would load other rules at the next start (- for those missing now): {other}."
+    run = managed.observed("ufw-commands").text.split()
+    assert not run, f"Commands that nobody declared run when the firewall starts: {', '.join(run)}."
+    able = managed.observed("writable-firewall").stdout.split()
+    assert not able, f"Others than root can change what is loaded then: {', '.join(able)}."
+
+
+@control("NET-1")
+def test_firewall_is_loaded_at_every_start_and_by_nobody_else(managed: Machine) -> None:
+    found = units.state_problems(units.parse(managed.observed("way-in-units").text), UNITS)
+    assert not found, f"The firewall is not started as it has to be: {'; '.join(found)}."
+
+
+@control("NET-1")
+def test_firewall_files_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
+    found = files.problems(managed.observed("managed-files").text, release.files(declaration, managed.name, "NET-1"))
+    assert not found, f"The firewall's programs and files were changed: {'; '.join(found)}."
 
 
 @control("NET-1")

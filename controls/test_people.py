@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .judges import accounts
+from . import declared
+from .judges import accounts, files
 from .marks import control
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ def test_only_declared_administrators_become_root(managed: Machine, declaration:
     extra = (able & reachable) - admins
     assert not extra, f"{named(extra)} may use sudo; declared administrators are {named(admins)} (people)."
     assert admins <= able, f"{named(admins - able)} is declared as administrator but may not use sudo."
+
+
+@control("ACC-1")
+def test_rules_for_administrators_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
+    found = files.problems(managed.observed("managed-files").text, declared.files(declaration, managed.name, "ACC-1"))
+    found += [f"others than root can change {path}" for path in managed.observed("writable-sudoers").stdout.split()]
+    assert not found, f"Who may become root, and how, was changed: {'; '.join(found)}."
 
 
 @control("ACC-1")

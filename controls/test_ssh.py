@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -10,28 +11,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from plugins.module_utils import access
 from plugins.module_utils.declaration.revocations import revocation_list
 
 from . import certificates
-from .judges import sshd
+from . import declared as release
+from .judges import files, sshd, units
 from .marks import control, not_assessed
 from .sources import SSHD_LOG
 from .ssh import Login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .environment import Environment
     from .evidence import Evidence
     from .machine import Lab, Machine
 
+VARIABLES = Path(__file__).parent.parent / "roles" / "sshd" / "vars" / "main.yml"
 BARE = "login-with-bare-key"
 PER_ACCOUNT = (
     "for account in root $(ls /etc/ssh/principals); do"
     ' sshd -T -C "user=$account,host=any,addr=203.0.113.9" | sed "s/^/$account /"; done'
 )
+ROOTS = "sshd -T -C user=root,host=any,addr=203.0.113.9"
+# The same question, of the settings that are declared.
+DECLARED = "echo {} | base64 -d | " + ROOTS + " -f /dev/stdin"
+UNITS: Mapping[str, units.State] = {
+    "ssh.service": "on",
+    "ssh.socket": "off",
+    "art32-revocations.timer": "on",
+    "art32-revocations.service": "on call",
+    "art32-break-glass.service": "on call",
+}
 LIST = "base64 --wrap=0 /etc/ssh/revoked_keys"
 # Of OpenSSH's list (PROTOCOL.krl): the date of making is a word of eight bytes, what is revoked follows.
 DATE = slice(20, 28)
@@ -72,6 +86,56 @@ def test_no_account_has_settings_of_its_own(managed: Machine) -> None:
         assert not found, f"For {account} the SSH server is open to more than certificates: {', '.join(found)}."
         other = set(lines) ^ set(told["root"])
         assert not other, f"For {account} the SSH server has settings of its own: {', '.join(sorted(other))}."
+
+
+@control("SSH-1")
+def test_effective_settings_equal_the_declared_ones(managed: Machine, declaration: Environment) -> None:
+    codename = re.search(r"(?m)^release (\w+)$", managed.observed("sshd-running").text)
+    releases = yaml.safe_load(VARIABLES.read_text(encoding="utf-8"))["__sshd_by_release"]
+    if codename is None or codename[1] not in releases:
+        not_assessed(f"no settings are declared for this release of Debian: {codename and codename[1]}")
+    own = {"__sshd_certificate": "yes", "__sshd_release": releases[codename[1]]}
+    text = declaration.render("sshd", "etc/ssh/sshd_config.j2", managed.name, **own)
+    encoded = base64.b64encode(text.encode()).decode()
+    told = managed.fetch_all({"sshd-declared": DECLARED.format(encoded), "sshd-effective-for-root": ROOTS})
+    wanted, found = (set(managed.lab.store.use(kept).text.splitlines()) for kept in told.values())
+    lines = [f"{line} is effective" for line in sorted(found - wanted)]
+    lines += [f"{line} is declared" for line in sorted(wanted - found)]
+    assert not lines, f"The SSH server has other settings than the declared ones: {'; '.join(lines)}."
+
+
+@control("SSH-1")
+def test_server_runs_with_nothing_but_these_settings(managed: Machine) -> None:
+    found = sshd.running_problems(managed.observed("sshd-running").text)
+    found += [f"{path} was added" for path in managed.observed("sshd-drop-ins").text.split()]
+    found += [f"others than root can change {path}" for path in managed.observed("writable-sshd").stdout.split()]
+    assert not found, f"The SSH server may have other settings than its file: {'; '.join(found)}."
+
+
+@control("SSH-1")
+def test_server_and_its_watch_are_there_at_every_start(managed: Machine) -> None:
+    found = units.state_problems(units.parse(managed.observed("way-in-units").text), UNITS)
+    assert not found, f"The SSH server is not started as it has to be: {'; '.join(found)}."
+
+
+@control("SSH-1")
+def test_files_of_the_way_in_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
+    found = files.problems(managed.observed("managed-files").text, release.files(declaration, managed.name, "SSH-1"))
+    assert not found, f"Programs and files of the way in were changed: {'; '.join(found)}."
+
+
+@control("SSH-1")
+def test_host_shows_a_certificate_of_the_declared_authority(managed: Machine, now: datetime) -> None:
+    shown = managed.observed("host-certificate")
+    assert shown.rc == 0, f"The server has no certificate to show: {shown.stderr.strip()}"
+    found = sshd.certificate_problems(
+        shown.text,
+        key=managed.observed("host-key").text,
+        authorities=[access.fingerprint(line) for line in managed.variable("sshd_trusted_user_ca_keys", [])],
+        names=managed.variable("sshd_host_names", []),
+        now=now,
+    )
+    assert not found, f"Nobody can tell the server by its certificate: {'; '.join(found)}."
 
 
 @control("SSH-1")

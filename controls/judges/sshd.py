@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["accepted", "effective", "offered", "refusal", "weaknesses"]
+__all__ = ["accepted", "certificate_problems", "effective", "offered", "refusal", "running_problems", "weaknesses"]
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Everything but a certificate that could open the door (sshd_config(5)).
 REQUIRED: Mapping[str, frozenset[str]] = {
@@ -45,6 +46,42 @@ def weaknesses(settings: Mapping[str, str]) -> list[str]:
         if name in settings and settings[name] not in allowed
     ]
     return open_doors + [f"{name} is not set" for name in GIVEN if settings.get(name, "none") == "none"]
+
+
+def running_problems(told: str) -> list[str]:
+    """Why the running server may have other settings than `sshd -T` prints; empty when it has read its file."""
+    words = dict(line.split(" ", 1) for line in told.splitlines())
+    process = re.search(r"/sshd -D(.*?)(?: \[listener\].*)?$", words["process"].strip())
+    problems = []
+    if process is None or process[1].strip():
+        problems.append(f"it was started with other words than its unit's: {words['process'].strip()}")
+    if int(words["written"]) > float(words["read"].lstrip("@") or 0):
+        problems.append("its settings were written after it read them")
+    return problems
+
+
+def certificate_problems(
+    shown: str, *, key: str, authorities: Iterable[str], names: Iterable[str], now: datetime
+) -> list[str]:
+    """What is wrong with a host's certificate, from `ssh-keygen -L` (in UTC) and `ssh-keygen -l` of its key."""
+    lines = [line.strip() for line in shown.splitlines()]
+    fields = dict(line.split(": ", 1) for line in lines if ": " in line)
+    if "host certificate" not in fields.get("Type", ""):
+        return ["it is no host's certificate"]
+    problems = []
+    if fields["Public key"].split()[1] not in key.split():
+        problems.append("it is for another key")
+    if fields["Signing CA"].split()[1] not in set(authorities):
+        problems.append(f"it is signed by {fields['Signing CA'].split()[1]}, which is not declared")
+    begin, end = re.findall(r"\d{4}-\d\d-\d\dT[\d:]+", fields["Valid"]) or ("", "")
+    if not begin or not _moment(begin) <= now <= _moment(end):
+        problems.append(f"it is valid {fields['Valid']}")
+    missing = set(names) - set(lines)
+    return problems + [f"it does not name {name}" for name in sorted(missing)]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def accepted(log: str) -> tuple[str, str] | None:

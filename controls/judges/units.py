@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-__all__ = ["address_problems", "looked_up", "parse"]
+__all__ = ["address_problems", "looked_up", "parse", "state_problems"]
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 EVERYWHERE = {"0.0.0.0/0", "::/0"}
+# Where Debian's packages have their units, and where the roles have theirs.
+PACKAGED, OURS = ("/usr/lib/systemd/", "/lib/systemd/"), "/etc/systemd/system/"
+State = Literal["on", "on call", "off", "masked"]
 
 
 def parse(shown: str) -> dict[str, dict[str, str]]:
     """The units of `systemctl show`, by their names, each with its properties."""
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n") if block]
     return {block["Id"]: block for block in blocks}
+
+
+def state_problems(units: Mapping[str, Mapping[str, str]], wanted: Mapping[str, State]) -> list[str]:
+    """Units that are not in the state they have to be in, or are not what their package or role laid down.
+
+    `on` runs now and after a start, `on call` is there for others to start, `off` is neither, `masked` cannot be.
+    """
+    return [f"{name} {what}" for name, state in wanted.items() for what in _state_problems(units[name], state)]
+
+
+def _state_problems(unit: Mapping[str, str], state: State) -> list[str]:
+    active, enabled = unit["ActiveState"] in ("active", "reloading"), unit["UnitFileState"]
+    if state == "masked":
+        return [] if enabled == "masked" else ["is not masked"]
+    if state == "off":
+        return ["is running"] * active + ["is started at boot"] * (enabled in ("enabled", "enabled-runtime"))
+    problems = []
+    if state == "on":
+        problems += ["is not running"] * (not active) + ["is not started at boot"] * (enabled != "enabled")
+    lain = [path for path in unit["DropInPaths"].split() if not path.startswith(PACKAGED)]
+    problems += [f"is changed by {path}" for path in lain]
+    expected = (f"{OURS}{unit['Id']}",) if unit["Id"].startswith("art32-") else PACKAGED
+    problems += [f"comes from {unit['FragmentPath'] or 'nowhere'}"] * (not unit["FragmentPath"].startswith(expected))
+    return problems + ["has files that systemd has not read"] * (unit["NeedDaemonReload"] == "yes")
 
 
 def looked_up(lines: str) -> dict[str, set[str]]:

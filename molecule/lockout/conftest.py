@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -31,6 +30,7 @@ from faults import (
 )
 
 from controls import certificates
+from tests.resumable import Resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +45,12 @@ TIMER, GRACE = 10, 30
 # How often each interruption is tried, and how many of each area a sample has.
 TRIES = {"controller": 7, "module": 7, "link": 6, "reboot": 10}
 SAMPLE = {"sshd": 3, "firewall": 3, "pg_hba": 2}
+MATRIX = Resumable(
+    name="lockout",
+    variable="ART32_LOCKOUT",
+    directory=HERE,
+    paths=("plugins", "roles", "molecule/lockout", "molecule/resources"),
+)
 OWNED = "/etc/ssh /etc/ufw /etc/default/ufw /etc/default/ssh {pg}"
 FINGERPRINT = f"""
 find {OWNED} -type f -exec sha256sum {{{{}}}} + | sort
@@ -56,16 +62,11 @@ iptables-legacy -S | head -1
 """
 
 
-def is_whole() -> bool:
-    """Whether every fault is tried, and not a sample."""
-    return os.environ.get("ART32_LOCKOUT") == "all"
-
-
 def chosen() -> tuple[list[Fault], dict[str, int]]:
     """The faults and the numbers of interruptions of this run; a sample depends on ART32_SEED alone."""
-    if is_whole():
+    if MATRIX.is_whole:
         return FAULTS, TRIES
-    choice = random.Random(seed())  # noqa: S311 - a sample
+    choice = random.Random(MATRIX.seed)  # noqa: S311 - a sample
     faults = [
         fault
         for area, count in SAMPLE.items()
@@ -74,15 +75,10 @@ def chosen() -> tuple[list[Fault], dict[str, int]]:
     return faults, dict.fromkeys(TRIES, 1)
 
 
-def seed() -> int:
-    """What the sample is drawn by: named, or the day."""
-    return int(os.environ.get("ART32_SEED", time.time() // 86400))
-
-
 def pytest_report_header() -> list[str]:
     """Say which sample this is."""
     faults, tries = chosen()
-    which = "everything" if is_whole() else f"a sample, ART32_SEED={seed()}"
+    which = "everything" if MATRIX.is_whole else f"a sample, ART32_SEED={MATRIX.seed}"
     return [f"lockout: {which}: {', '.join(fault.name for fault in faults)}; interruptions {tries}"]
 
 
@@ -100,62 +96,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(f"{kind}_try", range(count))
 
 
-# A run that was stopped goes on where it was: what passed with this very tree is not tried again.
-
-
-def _kept() -> Path:
-    return CHECKOUT / ".cache" / f"lockout-{os.environ.get('ART32_RELEASE', 'trixie')}.json"
-
-
-def _tree() -> str:
-    listed = ["git", "ls-files", "-s", "plugins", "roles", "molecule/lockout", "molecule/resources"]
-    dirty = ["git", "diff", "HEAD", "--", *listed[3:]]
-    told = [
-        subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False).stdout for command in (listed, dirty)
-    ]
-    return hashlib.sha256(b"".join(told)).hexdigest()
-
-
-def _passed() -> set[str]:
-    if not is_whole() or not _kept().exists():
-        return set()
-    kept = json.loads(_kept().read_text(encoding="utf-8"))
-    return set(kept["passed"]) if kept["tree"] == _tree() else set()
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what passed already."""
-    passed = _passed()
-    done = [item for item in items if item.nodeid in passed]
-    if done:
-        config.hook.pytest_deselected(items=done)
-        items[:] = [item for item in items if item.nodeid not in passed]
+    MATRIX.leave_out_passed(config, items)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what passed."""
-    if is_whole() and report.when == "call" and report.passed:
-        _kept().parent.mkdir(exist_ok=True)
-        _kept().write_text(
-            json.dumps({"tree": _tree(), "passed": sorted({*_passed(), report.nodeid})}), encoding="utf-8"
-        )
+    MATRIX.note(report)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """When everything has passed with one tree, keep that as a dated result."""
-    if not is_whole() or exitstatus or not _kept().exists() or session.config.option.keyword:
-        return
-    release, passed = os.environ.get("ART32_RELEASE", "trixie"), _passed()
-    result = {
-        "what": f"every way to be locked out, on {release}",
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
-        "tree": _tree()[:12],
-        "faults": {area: sum(fault.area == area for fault in FAULTS) for area in SAMPLE},
-        "interruptions": TRIES,
-        "passed": len(passed),
-    }
-    path = CHECKOUT / "bench" / "results" / f"{result['time'][:10]}-lockout-{release}.json"
-    path.write_text(f"{json.dumps(result, indent=2)}\n", encoding="utf-8")
+    passed = MATRIX.passed()
+    if passed and not exitstatus and not session.config.option.keyword:
+        faults = {area: sum(fault.area == area for fault in FAULTS) for area in SAMPLE}
+        MATRIX.write_result(
+            "every way to be locked out", {"faults": faults, "interruptions": TRIES, "passed": len(passed)}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,79 @@
+"""Whatever is wrong with a managed object: the audit turns exactly the declared controls red, the next run repairs it.
+
+The objects are those that the roles manage (tests/mutants/objects.py), what is done to them is in operations.py there,
+and controls.yml says which controls have to see it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mutants.trial import audit, repair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from controls.environment import Environment
+    from tests.mutants.operations import Mutant
+
+REPAIR = Path(__file__).parents[1] / "playbooks" / "way_in.yml"
+# Whose checks are about the way in, or look at the same things.
+AREAS = ("network", "ssh", "people", "database")
+ALL_RED = {"ACC-1", "DB-1", "NET-1", "NET-2", "PUR-1", "SSH-1"}
+TOUCHED = "etc/ssh etc/ufw etc/default etc/sudoers.d etc/systemd/system usr/local/lib/art32"
+SAVE = f"tar -C / -cf /root/way-in.tar {TOUCHED}"
+RESTORE = "tar -C / -xpf /root/way-in.tar; systemctl daemon-reload; /usr/local/lib/art32/firewall load"
+# Debian 13's sshd shuts out sources that keep failing, as the audit's bare key does.
+FORGIVE = "systemctl reset-failed ssh.service; systemctl restart ssh.service"
+
+
+@pytest.fixture
+def found(declaration: Environment, tmp_path: Path) -> Callable[[], dict[str, list[str]]]:
+    """What the audit finds open on the server now."""
+    bundles = (tmp_path / str(number) for number in range(9))
+    return lambda: audit(declaration.directory, AREAS, "server", next(bundles))
+
+
+@pytest.fixture(scope="session")
+def saved(console: Callable[[str], str]) -> None:
+    """What has to be put back where no run can."""
+    console(SAVE)
+
+
+@pytest.fixture
+def host(
+    console: Callable[[str], str], declaration: Environment, saved: None, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], str]]:
+    """The server's console; when a test fails, the server is put right for the next one."""
+    console(FORGIVE)
+    before = request.session.testsfailed
+    yield console
+    console("rm -rf /run/mutant*")
+    if request.session.testsfailed > before:
+        console(f"{RESTORE}; {FORGIVE}")
+        repair(declaration.directory, REPAIR)
+
+
+def test_audit_sees_the_mutant_and_a_run_repairs_it(
+    declaration: Environment,
+    host: Callable[[str], str],
+    found: Callable[[], dict[str, list[str]]],
+    mutant: Mutant,
+) -> None:
+    host(mutant.script)
+    red = found()
+    if mutant.shuts_out:
+        host(f"{RESTORE}; {FORGIVE}")
+        assert set(red) == ALL_RED
+        assert all("cannot be" in line for lines in red.values() for line in lines), red
+    repaired = repair(declaration.directory, REPAIR)
+    assert repaired.status == 0, repaired.output
+    if not mutant.shuts_out:
+        assert set(red) == mutant.controls, red
+        assert repaired.changes, f"the run changed nothing:\n{repaired.output}"
+        others = [line for line in repaired.changes if line[0] != mutant.subject.role or not mutant.concerns(line[1])]
+        assert not others, others
+    assert found() == {}

@@ -1,0 +1,93 @@
+"""The objects that roles manage, read from what the roles' tasks ask for: they note it for a survey (docs/site.md)."""
+
+from __future__ import annotations
+
+__all__ = ["Object", "read"]
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from plugins.module_utils.transaction.model import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+Kind = Literal[
+    "absent", "account", "directory", "file", "package", "place", "principals", "rule", "rules", "setting", "unit"
+]
+PRINCIPALS = "/etc/ssh/principals"
+SSHD = "/etc/ssh/sshd_config"
+RULES = {"/etc/ufw/user.rules": "IPv4", "/etc/ufw/user6.rules": "IPv6"}
+LET_IN = re.compile(r"(?m)^-A (ufw6?-user-input .* -j ACCEPT)$")
+SWITCH = re.compile(r"(?m)^(\w+) (yes|no|\d+)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """One thing that a role keeps as it is declared; `role` is the role that does."""
+
+    kind: Kind
+    name: str
+    role: str
+    state: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __str__(self) -> str:
+        """The way the table of controls names it."""
+        return f"{self.kind} {self.name}"
+
+
+def read(notes: Path) -> list[Object]:
+    """Every object of the notes in a directory, each once."""
+    found: dict[str, Object] = {}
+    for path in sorted(notes.glob("*.json")):
+        note = json.loads(path.read_text(encoding="utf-8"))
+        of_module = _OF_MODULE.get(note.get("module", ""))
+        for one in of_module(note["arguments"]) if of_module else ():
+            found.setdefault(str(one), one)
+    return list(found.values())
+
+
+def _of_transaction(asked: Mapping[str, Any]) -> Iterator[Object]:
+    role, contents = asked["name"], unpack(asked.get("contents"))
+    files = [entry["dest"] for entry in asked.get("files", [])]
+    for path in files:
+        yield from _of_file(role, path, contents.get(path, b"").decode(errors="replace"))
+    for kind, names in _names(asked):
+        yield from (Object(kind=kind, name=name, role=role) for name in names)
+    for unit in asked.get("units", []):
+        yield Object(kind="unit", name=unit["name"], role=role, state=unit)
+
+
+def _names(asked: Mapping[str, Any]) -> Iterable[tuple[Kind, Iterable[str]]]:
+    return [
+        ("place", asked.get("owns") or []),
+        ("absent", asked.get("absent") or []),
+        ("package", asked.get("packages") or []),
+        ("directory", [entry["path"] for entry in asked.get("directories") or []]),
+    ]
+
+
+def _of_file(role: str, path: str, text: str) -> Iterator[Object]:
+    if path.startswith(f"{PRINCIPALS}/"):
+        yield Object(kind="principals", name=PurePosixPath(path).name, role=role)
+        return
+    yield Object(kind="file", name=path, role=role)
+    if path in RULES:
+        yield Object(kind="rules", name=RULES[path], role=role)
+        yield from (Object(kind="rule", name=f"{RULES[path]} {rule}", role=role) for rule in LET_IN.findall(text))
+    if path == SSHD:
+        for name, value in SWITCH.findall(text):
+            yield Object(kind="setting", name=name, role=role, state={"value": value})
+
+
+def _of_accounts(asked: Mapping[str, Any]) -> Iterator[Object]:
+    yield from (
+        Object(kind="account", name=person["name"], role="base", state=person) for person in asked["people"]
+    )
+
+
+_OF_MODULE = {"transaction": _of_transaction, "accounts": _of_accounts}

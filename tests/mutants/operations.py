@@ -1,0 +1,212 @@
+"""What can go wrong with a managed object: each operation as a shell script for the host."""
+
+from __future__ import annotations
+
+__all__ = ["Mutant", "mutants", "without_mutant"]
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .objects import Object
+
+Operation = Literal["removed", "changed", "added", "overridden", "opened", "unread", "disabled", "enabled", "stopped"]
+TABLE = Path(__file__).with_name("controls.yml")
+STRANGER = "mutant"
+# sshd was built without it: the setting is read and means nothing.
+MEANINGLESS = ("setting KerberosAuthentication",)
+RELOAD, RELOAD_SSHD = "systemctl daemon-reload", "systemctl reload ssh.service"
+NEW_KEY = "rm -f /run/mutant*; ssh-keygen -q -t ed25519 -N '' -C mutant -f /run/mutant"
+# How a transaction says that something takes effect.
+ACTIVATED = re.compile(r"(Run|Activate again|Reload|Restart|Reload-or-restart|Start)\b")
+# Where one more line or another value says something; any other file gets a comment.
+CHANGES: Mapping[str, str] = {
+    "/etc/sudoers.d/art32-admin": "echo '%art32-people ALL=(ALL) NOPASSWD: ALL' >>{path}",
+    "/etc/default/ufw": "sed -i 's/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"ACCEPT\"/' {path}",
+    "/etc/ufw/ufw.conf": "sed -i s/^ENABLED=.*/ENABLED=no/ {path}",
+    "/etc/ufw/user.rules": "sed -i '/END RULES/i -A ufw-user-input -p tcp --dport 8081 -j ACCEPT' {path}",
+    "/etc/ufw/user6.rules": "sed -i '/END RULES/i -A ufw6-user-input -p tcp --dport 8081 -j ACCEPT' {path}",
+    "/etc/ufw/before.rules": "sed -i '/^COMMIT/i -A ufw-before-input -p tcp --dport 8081 -j ACCEPT' {path}",
+    "/etc/ufw/before6.rules": "sed -i '/^COMMIT/i -A ufw6-before-input -p tcp --dport 8081 -j ACCEPT' {path}",
+    "/etc/ssh/sshd_config": f"sed -i 's/^Ciphers .*/Ciphers aes128-ctr/' {{path}}; {RELOAD_SSHD}",
+    "/etc/ssh/user_ca.pub": f"{NEW_KEY}; cat /run/mutant.pub >{{path}}",
+    "/etc/ssh/revoked_keys": "ssh-keygen -q -k -f {path}",
+    "/etc/ssh/ssh_host_ed25519_key-cert.pub": (
+        f"{NEW_KEY}; cp -p /etc/ssh/ssh_host_ed25519_key.pub /run/mutant-host.pub;"
+        " ssh-keygen -q -s /run/mutant -h -I mutant -n server /run/mutant-host.pub;"
+        " cat /run/mutant-host-cert.pub >{path}"
+    ),
+}
+# Further ways, each of a single file.
+FURTHER: Mapping[str, Mapping[Operation, str]] = {
+    "/etc/ssh/user_ca.pub": {"added": f"{NEW_KEY}; cat /run/mutant.pub >>{{path}}"},
+    "/etc/default/ssh": {
+        "overridden": "echo \"SSHD_OPTS='-o MaxSessions=99'\" >{path}; systemctl restart ssh.service",
+    },
+    "/etc/ssh/sshd_config": {
+        # The server goes on with what the file no longer says.
+        "unread": (
+            f"cp -p {{path}} /run/mutant; echo 'Banner /etc/issue' >>{{path}}; {RELOAD_SSHD}; sleep 1.1;"
+            " cp -p /run/mutant {path}"
+        ),
+    },
+}
+PLACED: Mapping[str, str] = {
+    "/etc/ssh/principals/*": "jane",
+    "/etc/ssh/sshd_config.d/*": "PasswordAuthentication yes",
+    "*ssh.service.d/*": "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -o MaxSessions=99",
+    "*.service.d/*": "[Service]\nExecStart=\nExecStart=/bin/true",
+    "*.timer.d/*": "[Timer]\nOnCalendar=\nOnCalendar=yearly",
+    "*": "#!/bin/sh\nexit 0",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """An object with something wrong, and the controls that have to say so; all of the host's when nobody gets in."""
+
+    subject: Object
+    operation: Operation
+    script: str
+    controls: frozenset[str]
+    shuts_out: bool
+
+    def __str__(self) -> str:
+        """Its name in lists and samples."""
+        return f"{self.subject}: {self.operation}"
+
+    def concerns(self, change: str) -> bool:
+        """Whether a sentence about what a run changes is about this object, or about its taking effect."""
+        return bool(ACTIVATED.match(change)) or _SAID[self.subject.kind](self.subject.name) in change
+
+
+def mutants(objects: Iterable[Object]) -> list[Mutant]:
+    """Everything that can go wrong with the objects, as far as the table says what has to come of it."""
+    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    found = []
+    for subject in objects:
+        for operation, script in _scripts(subject):
+            entry = _entry(table, str(subject), operation)
+            if entry is not None:
+                controls = frozenset(entry.get("controls", ()))
+                shuts_out = entry.get("shuts_out", False)
+                made = Mutant(
+                    subject=subject, operation=operation, script=script, controls=controls, shuts_out=shuts_out
+                )
+                found.append(made)
+    return found
+
+
+def without_mutant(objects: Iterable[Object]) -> list[str]:
+    """The objects that nothing is done to."""
+    covered = {str(mutant.subject) for mutant in mutants(objects)}
+    return [str(subject) for subject in objects if str(subject) not in covered]
+
+
+def _entry(table: Iterable[Mapping[str, Any]], name: str, operation: Operation) -> Mapping[str, Any] | None:
+    fitting = (entry for entry in table if fnmatchcase(name, entry["object"]))
+    return next((entry for entry in fitting if operation in entry.get("operations", (operation,))), None)
+
+
+def _scripts(subject: Object) -> Iterator[tuple[Operation, str]]:
+    if str(subject) not in MEANINGLESS and subject.kind in _OF_KIND:
+        yield from _OF_KIND[subject.kind](subject)
+
+
+def _file(subject: Object) -> Iterator[tuple[Operation, str]]:
+    path = subject.name
+    yield "removed", f"rm {path}"
+    yield "changed", CHANGES.get(path, "echo '# changed' >>{path}").format(path=path)
+    yield "opened", f"chmod go+w {path}"
+    for operation, script in FURTHER.get(path, {}).items():
+        yield operation, script.format(path=path)
+
+
+def _setting(subject: Object) -> Iterator[tuple[Operation, str]]:
+    value = subject.state["value"]
+    other = {"yes": "no", "no": "yes"}.get(value) or str(int(value) + 1)
+    yield "changed", f"sed -i 's/^{subject.name} .*/{subject.name} {other}/' /etc/ssh/sshd_config"
+
+
+def _principals(subject: Object) -> Iterator[tuple[Operation, str]]:
+    path = f"/etc/ssh/principals/{subject.name}"
+    yield "removed", f"rm {path}"
+    yield "changed", f"echo {STRANGER} >{path}"
+    yield "added", f"echo {STRANGER} >>{path}"
+    yield "opened", f"chmod go+w {path}"
+
+
+def _place(subject: Object) -> Iterator[tuple[Operation, str]]:
+    path = subject.name.replace("*", STRANGER)
+    content = next(text for pattern, text in PLACED.items() if fnmatchcase(path, pattern))
+    after = f"; {RELOAD}" if "/systemd/" in path else ""
+    yield "added", f"mkdir -p $(dirname {path}); printf '%s\\n' '{content}' >{path}{after}"
+
+
+def _unit(subject: Object) -> Iterator[tuple[Operation, str]]:
+    name, state = subject.name, subject.state
+    if state.get("masked"):
+        yield "enabled", f"systemctl unmask -q {name}"
+    if state.get("enabled") is True:
+        yield "disabled", f"systemctl disable -q {name}"
+        yield "stopped", f"systemctl stop {name}"
+    if state.get("enabled") is False:
+        yield "enabled", f"systemctl enable -q {name}"
+
+
+def _rule(subject: Object) -> Iterator[tuple[Operation, str]]:
+    family, rule = subject.name.split(" ", 1)
+    command = "iptables" if family == "IPv4" else "ip6tables"
+    yield "removed", f"{command} -D {rule}"
+    limited = rule.split(" -s ")[0] + " -j ACCEPT"
+    nobody = "192.0.2.0/24" if family == "IPv4" else "2001:db8::/32"
+    other = limited if limited != rule else rule.replace(" -j ", f" -s {nobody} -j ")
+    yield "changed", f"{command} -A {other}; {command} -D {rule}"
+
+
+def _rules(subject: Object) -> Iterator[tuple[Operation, str]]:
+    command = "iptables" if subject.name == "IPv4" else "ip6tables"
+    yield "added", f"{command} -A INPUT -p tcp --dport 8081 -j ACCEPT"
+    yield "changed", f"{command} -A OUTPUT -p tcp --dport 8081 -j DROP"
+    yield "overridden", f"{command} -I INPUT -p tcp -j ACCEPT"
+
+
+def _account(subject: Object) -> Iterator[tuple[Operation, str]]:
+    name = subject.name
+    if subject.state["ssh"] == "admin":
+        yield "removed", f"gpasswd -d {name} art32-people"
+    else:
+        yield "removed", f"userdel {name}"
+        yield "changed", f"usermod -aG art32-admin {name}"
+    yield "opened", f"echo '{name}:works-only-for-a-mutant' | chpasswd"
+
+
+_SAID: Mapping[str, Callable[[str], str]] = {
+    "absent": str,
+    "account": lambda name: f" {name}",
+    "file": str,
+    "place": lambda name: name.replace("*", STRANGER),
+    "principals": lambda name: f"/etc/ssh/principals/{name}",
+    "rule": lambda _: "/usr/local/lib/art32/firewall",
+    "rules": lambda _: "/usr/local/lib/art32/firewall",
+    "setting": lambda _: "/etc/ssh/sshd_config",
+    "unit": str,
+}
+_OF_KIND = {
+    "absent": _place,
+    "account": _account,
+    "file": _file,
+    "place": _place,
+    "principals": _principals,
+    "rule": _rule,
+    "rules": _rules,
+    "setting": _setting,
+    "unit": _unit,
+}

@@ -1,0 +1,77 @@
+"""The faults that the audit has to see are made of what the roles manage, and the controls they name exist."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from controls.catalogue import load
+from plugins.module_utils.transaction.model import pack
+from tests.mutants import objects, operations
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = b"-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n-A ufw-user-input -p tcp --dport 5432 -s 192.0.2.5 -j ACCEPT\n"
+FIREWALL = {
+    "name": "firewall",
+    "packages": ["ufw"],
+    "files": [{"dest": "/etc/ufw/user.rules"}],
+    "contents": pack({"/etc/ufw/user.rules": RULES}),
+    "units": [{"name": "ufw.service", "enabled": True}],
+}
+SSHD = {
+    "name": "sshd",
+    "files": [{"dest": "/etc/ssh/sshd_config"}, {"dest": "/etc/ssh/principals/joe"}, {"dest": "/etc/new"}],
+    "contents": pack({"/etc/ssh/sshd_config": b"MaxSessions 10\nUseDNS no\nSubsystem sftp internal-sftp\n"}),
+    "owns": ["/etc/ssh/principals/*"],
+}
+ACCOUNTS = {"people": [{"name": "jane", "ssh": "admin"}, {"name": "joe", "ssh": "user"}]}
+
+
+def noted(directory: Path) -> list[objects.Object]:
+    notes: list[dict[str, Any]] = [
+        {"module": "transaction", "arguments": FIREWALL},
+        {"module": "transaction", "arguments": SSHD},
+        {"module": "accounts", "arguments": ACCOUNTS},
+        {"module": "once", "arguments": {"creates": "/etc/x"}},
+        {"differs": "something"},
+    ]
+    for number, note in enumerate(notes):
+        (directory / f"{number}.json").write_text(json.dumps(note), encoding="utf-8")
+    return objects.read(directory)
+
+
+def test_objects_are_read_from_what_the_roles_ask_for(tmp_path: Path) -> None:
+    assert {str(one) for one in noted(tmp_path)} == {
+        *("file /etc/ufw/user.rules", "rules IPv4", "package ufw", "unit ufw.service"),
+        "rule IPv4 ufw-user-input -p tcp --dport 22 -j ACCEPT",
+        "rule IPv4 ufw-user-input -p tcp --dport 5432 -s 192.0.2.5 -j ACCEPT",
+        *("file /etc/ssh/sshd_config", "setting MaxSessions", "setting UseDNS", "principals joe", "file /etc/new"),
+        *("place /etc/ssh/principals/*", "account jane", "account joe"),
+    }
+
+
+def test_every_object_has_a_mutant_or_is_named(tmp_path: Path) -> None:
+    found = noted(tmp_path)
+    assert operations.without_mutant(found) == ["package ufw", "file /etc/new"]
+    made = {str(mutant): mutant for mutant in operations.mutants(found)}
+    limited = made["rule IPv4 ufw-user-input -p tcp --dport 5432 -s 192.0.2.5 -j ACCEPT: changed"]
+    assert limited.controls == {"NET-1", "NET-2"}
+    assert "-A ufw-user-input -p tcp --dport 5432 -j ACCEPT;" in limited.script
+    assert made["rule IPv4 ufw-user-input -p tcp --dport 22 -j ACCEPT: removed"].shuts_out
+
+
+def test_a_change_belongs_to_the_object_it_names(tmp_path: Path) -> None:
+    mutant = next(one for one in operations.mutants(noted(tmp_path)) if str(one) == "principals joe: removed")
+    assert mutant.concerns("Make /etc/ssh/principals/joe")
+    assert mutant.concerns("Reload-or-restart ssh.service")
+    assert not mutant.concerns("Change the content of /etc/ssh/user_ca.pub")
+
+
+def test_the_table_names_controls_of_the_catalogue() -> None:
+    for entry in yaml.safe_load(operations.TABLE.read_text(encoding="utf-8")):
+        assert set(entry.get("controls", ())) <= load().keys()
+        assert bool(entry.get("controls")) != bool(entry.get("shuts_out"))
