@@ -23,7 +23,8 @@ PRINCIPALS = "/etc/ssh/principals"
 SSHD = "/etc/ssh/sshd_config"
 RULES = {"/etc/ufw/user.rules": "IPv4", "/etc/ufw/user6.rules": "IPv6"}
 LET_IN = re.compile(r"(?m)^-A (ufw6?-user-input .* -j ACCEPT)$")
-SWITCH = re.compile(r"(?m)^(\w+) (yes|no|\d+)$")
+# What another value of would let in more, or others; the rest of the file is one object.
+SWITCH = re.compile(r"(?m)^(\w*(?:Authentication|Login|Passwords|Forwarding|Modes|UsePAM)) (yes|no)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +86,7 @@ def _of_file(role: str, path: str, text: str) -> Iterator[Object]:
 
 
 def _of_accounts(asked: Mapping[str, Any]) -> Iterator[Object]:
-    yield from (
-        Object(kind="account", name=person["name"], role="base", state=person) for person in asked["people"]
-    )
+    yield from (Object(kind="account", name=person["name"], role="base", state=person) for person in asked["people"])
 
 
 _OF_MODULE = {"transaction": _of_transaction, "accounts": _of_accounts}

@@ -131,7 +131,7 @@ def _file(subject: Object) -> Iterator[tuple[Operation, str]]:
 
 def _setting(subject: Object) -> Iterator[tuple[Operation, str]]:
     value = subject.state["value"]
-    other = {"yes": "no", "no": "yes"}.get(value) or str(int(value) + 1)
+    other = {"yes": "no", "no": "yes"}[value]
     yield "changed", f"sed -i 's/^{subject.name} .*/{subject.name} {other}/' /etc/ssh/sshd_config"
 
 

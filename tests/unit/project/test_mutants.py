@@ -25,7 +25,7 @@ FIREWALL = {
 SSHD = {
     "name": "sshd",
     "files": [{"dest": "/etc/ssh/sshd_config"}, {"dest": "/etc/ssh/principals/joe"}, {"dest": "/etc/new"}],
-    "contents": pack({"/etc/ssh/sshd_config": b"MaxSessions 10\nUseDNS no\nSubsystem sftp internal-sftp\n"}),
+    "contents": pack({"/etc/ssh/sshd_config": b"PermitRootLogin no\nMaxSessions 10\nSubsystem sftp internal-sftp\n"}),
     "owns": ["/etc/ssh/principals/*"],
 }
 ACCOUNTS = {"people": [{"name": "jane", "ssh": "admin"}, {"name": "joe", "ssh": "user"}]}
@@ -49,7 +49,7 @@ def test_objects_are_read_from_what_the_roles_ask_for(tmp_path: Path) -> None:
         *("file /etc/ufw/user.rules", "rules IPv4", "package ufw", "unit ufw.service"),
         "rule IPv4 ufw-user-input -p tcp --dport 22 -j ACCEPT",
         "rule IPv4 ufw-user-input -p tcp --dport 5432 -s 192.0.2.5 -j ACCEPT",
-        *("file /etc/ssh/sshd_config", "setting MaxSessions", "setting UseDNS", "principals joe", "file /etc/new"),
+        *("file /etc/ssh/sshd_config", "setting PermitRootLogin", "principals joe", "file /etc/new"),
         *("place /etc/ssh/principals/*", "account jane", "account joe"),
     }
 
