@@ -55,6 +55,7 @@ def test_loaded_rules_equal_the_declaration(managed: Machine, declaration: Envir
 
 
 @control("NET-1")
+@pytest.mark.usefixtures("ours")
 def test_rules_of_the_next_start_equal_the_loaded_ones(managed: Machine) -> None:
     told = managed.observed("rules-of-the-next-start")
     assert told.rc == 0, f"What the firewall would load at the next start cannot be told: {told.stderr.strip()}"
@@ -67,12 +68,14 @@ def test_rules_of_the_next_start_equal_the_loaded_ones(managed: Machine) -> None
 
 
 @control("NET-1")
+@pytest.mark.usefixtures("ours")
 def test_firewall_is_loaded_at_every_start_and_by_nobody_else(managed: Machine) -> None:
     found = units.state_problems(units.parse(managed.observed("way-in-units").text), UNITS)
     assert not found, f"The firewall is not started as it has to be: {'; '.join(found)}."
 
 
 @control("NET-1")
+@pytest.mark.usefixtures("ours")
 def test_firewall_files_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
     found = files.problems(managed.observed("managed-files").text, release.files(declaration, managed.name, "NET-1"))
     assert not found, f"The firewall's programs and files were changed: {'; '.join(found)}."

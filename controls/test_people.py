@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from . import declared
 from .judges import accounts, files
 from .marks import control
@@ -48,6 +50,7 @@ def test_only_declared_administrators_become_root(managed: Machine, declaration:
 
 
 @control("ACC-1")
+@pytest.mark.usefixtures("ours")
 def test_rules_for_administrators_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
     found = files.problems(managed.observed("managed-files").text, declared.files(declaration, managed.name, "ACC-1"))
     found += [f"others than root can change {path}" for path in managed.observed("writable-sudoers").stdout.split()]

@@ -89,6 +89,7 @@ def test_no_account_has_settings_of_its_own(managed: Machine) -> None:
 
 
 @control("SSH-1")
+@pytest.mark.usefixtures("ours")
 def test_effective_settings_equal_the_declared_ones(managed: Machine, declaration: Environment) -> None:
     codename = re.search(r"(?m)^release (\w+)$", managed.observed("sshd-running").text)
     releases = yaml.safe_load(VARIABLES.read_text(encoding="utf-8"))["__sshd_by_release"]
@@ -113,18 +114,21 @@ def test_server_runs_with_nothing_but_these_settings(managed: Machine) -> None:
 
 
 @control("SSH-1")
+@pytest.mark.usefixtures("ours")
 def test_server_and_its_watch_are_there_at_every_start(managed: Machine) -> None:
     found = units.state_problems(units.parse(managed.observed("way-in-units").text), UNITS)
     assert not found, f"The SSH server is not started as it has to be: {'; '.join(found)}."
 
 
 @control("SSH-1")
+@pytest.mark.usefixtures("ours")
 def test_files_of_the_way_in_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
     found = files.problems(managed.observed("managed-files").text, release.files(declaration, managed.name, "SSH-1"))
     assert not found, f"Programs and files of the way in were changed: {'; '.join(found)}."
 
 
 @control("SSH-1")
+@pytest.mark.usefixtures("ours")
 def test_host_shows_a_certificate_of_the_declared_authority(managed: Machine, now: datetime) -> None:
     shown = managed.observed("host-certificate")
     assert shown.rc == 0, f"The server has no certificate to show: {shown.stderr.strip()}"
