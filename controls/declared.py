@@ -8,10 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .evidence import NotAssessedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .environment import Environment
+    from .machine import Machine
 
 ROLES = Path(__file__).parent.parent / "roles"
 # Which files stand for which control; a role's folders are laid out like the host.
@@ -31,11 +33,25 @@ def paths() -> list[str]:
     return [path for control in STATIC for path in (*_static(control), *_filled(control))]
 
 
-def files(declaration: Environment, host: str, control: str) -> dict[str, str]:
-    """The digest that each file of a control has to have on a host, by its path."""
+def files(managed: Machine, control: str) -> dict[str, str]:
+    """The digest that each file of a control has to have on a host, by its path; judged again, what it had to have.
+
+    Raises NotAssessedError when an earlier audit did not keep it.
+    """
+    name, store = f"files-{control}-{managed.name}", managed.lab.store
+    if not managed.lab.kept_only:
+        managed.lab.declared(name, **_digests(managed, control))
+    kept = store.find("declaration", name)
+    if kept is None:
+        raise NotAssessedError(f"which files {control} rests on was not kept")
+    wanted: dict[str, str] = store.use(kept).json()
+    return wanted
+
+
+def _digests(managed: Machine, control: str) -> dict[str, str]:
     digests = {path: sha256(source.read_bytes()).hexdigest() for path, source in _static(control).items()}
     for path, template in _filled(control).items():
-        text = declaration.render("sshd", template, host)
+        text = managed.lab.environment.render("sshd", template, managed.name)
         digests[path] = sha256(text.encode()).hexdigest()
     return digests
 

@@ -76,8 +76,8 @@ def test_firewall_is_loaded_at_every_start_and_by_nobody_else(managed: Machine) 
 
 @control("NET-1")
 @pytest.mark.usefixtures("ours")
-def test_firewall_files_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
-    found = files.problems(managed.observed("managed-files").text, release.files(declaration, managed.name, "NET-1"))
+def test_firewall_files_are_the_declared_ones(managed: Machine) -> None:
+    found = files.problems(managed.observed("managed-files").text, release.files(managed, "NET-1"))
     assert not found, f"The firewall's programs and files were changed: {'; '.join(found)}."
 
 

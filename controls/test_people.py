@@ -51,8 +51,8 @@ def test_only_declared_administrators_become_root(managed: Machine, declaration:
 
 @control("ACC-1")
 @pytest.mark.usefixtures("ours")
-def test_rules_for_administrators_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
-    found = files.problems(managed.observed("managed-files").text, declared.files(declaration, managed.name, "ACC-1"))
+def test_rules_for_administrators_are_the_declared_ones(managed: Machine) -> None:
+    found = files.problems(managed.observed("managed-files").text, declared.files(managed, "ACC-1"))
     found += [f"others than root can change {path}" for path in managed.observed("writable-sudoers").stdout.split()]
     assert not found, f"Who may become root, and how, was changed: {'; '.join(found)}."
 

@@ -122,8 +122,8 @@ def test_server_and_its_watch_are_there_at_every_start(managed: Machine) -> None
 
 @control("SSH-1")
 @pytest.mark.usefixtures("ours")
-def test_files_of_the_way_in_are_the_declared_ones(managed: Machine, declaration: Environment) -> None:
-    found = files.problems(managed.observed("managed-files").text, release.files(declaration, managed.name, "SSH-1"))
+def test_files_of_the_way_in_are_the_declared_ones(managed: Machine) -> None:
+    found = files.problems(managed.observed("managed-files").text, release.files(managed, "SSH-1"))
     assert not found, f"Programs and files of the way in were changed: {'; '.join(found)}."
 
 

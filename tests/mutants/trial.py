@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 SECONDS = 300
 OPEN = re.compile(r"(\S+) on (\S+): ")
-TASK = re.compile(r"TASK \[art32\.server\.(\w+) : ")
+TASK = re.compile(r"TASK \[art32\.server\.(\w+) : (?:\w+ \| )?(.*?)\]")
 CHANGED = re.compile(r"changed: \[\S+\] => (\{.*\})$")
 
 
@@ -64,11 +64,11 @@ def repair(environment: Path, playbook: Path) -> Repair:
         check=False,
         timeout=SECONDS,
     )
-    changes, role = [], ""
+    changes, role, name = [], "", ""
     for line in done.stdout.splitlines():
         task, changed = TASK.match(line), CHANGED.match(line)
-        role = task[1] if task else role
+        role, name = task.groups() if task else (role, name)
         if changed:
             told = json.loads(changed[1])
-            changes += [(role, change) for change in told.get("changes") or told.get("steps") or [line]]
+            changes += [(role, change) for change in told.get("changes") or told.get("steps") or [name]]
     return Repair(status=done.returncode, output=done.stdout + done.stderr, changes=tuple(changes))

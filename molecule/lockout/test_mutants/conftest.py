@@ -85,6 +85,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     environment = Path(session.config.getoption("environment")).resolve()
     found, made = managed(environment), operations.mutants(managed(environment))
+    if len(MATRIX.passed()) < len(made):
+        return
     details = {
         "objects": len(found),
         "without_mutant": operations.without_mutant(found),
