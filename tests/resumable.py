@@ -23,14 +23,14 @@ CHECKOUT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, kw_only=True)
 class Resumable:
-    """The matrix `name` in a directory of tests; `variable` says `all` when it is tried whole, and not a sample.
+    """The matrix `name` in some files of tests; `variable` says `all` when it is tried whole, and not a sample.
 
     What passed counts as long as the named paths of the tree stay as they are.
     """
 
     name: str
     variable: str
-    directory: Path
+    tests: tuple[str, ...]
     paths: tuple[str, ...]
 
     @property
@@ -67,7 +67,7 @@ class Resumable:
         return set(kept["passed"]) if kept["tree"] == self.tree() else set()
 
     def _has(self, report: pytest.TestReport) -> bool:
-        return (CHECKOUT / report.fspath).parent == self.directory
+        return Path(report.fspath).name in self.tests
 
     def _keep(self, nodeid: str) -> None:
         passed = sorted({*self.passed(), nodeid})

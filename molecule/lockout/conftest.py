@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mutant_matrix
 import pytest
 from faults import (
     AUTHORITIES,
@@ -48,7 +49,7 @@ SAMPLE = {"sshd": 3, "firewall": 3, "pg_hba": 2}
 MATRIX = Resumable(
     name="lockout",
     variable="ART32_LOCKOUT",
-    directory=HERE,
+    tests=("test_faults.py", "test_interruptions.py"),
     paths=("plugins", "roles", "molecule/lockout", "molecule/resources"),
 )
 OWNED = "/etc/ssh /etc/ufw /etc/default/ufw /etc/default/ssh {pg}"
@@ -79,7 +80,10 @@ def pytest_report_header() -> list[str]:
     """Say which sample this is."""
     faults, tries = chosen()
     which = "everything" if MATRIX.is_whole else f"a sample, ART32_SEED={MATRIX.seed}"
-    return [f"lockout: {which}: {', '.join(fault.name for fault in faults)}; interruptions {tries}"]
+    return [
+        f"lockout: {which}: {', '.join(fault.name for fault in faults)}; interruptions {tries}",
+        mutant_matrix.header(),
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -98,16 +102,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what passed already."""
-    MATRIX.leave_out_passed(config, items)
+    for matrix in (MATRIX, mutant_matrix.MATRIX):
+        matrix.leave_out_passed(config, items)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what passed."""
-    MATRIX.note(report)
+    for matrix in (MATRIX, mutant_matrix.MATRIX):
+        matrix.note(report)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """When everything has passed with one tree, keep that as a dated result."""
+    if not exitstatus:
+        mutant_matrix.write_result(Path(session.config.getoption("environment")).resolve())
     passed = MATRIX.passed()
     if passed and not exitstatus and not session.config.option.keyword:
         faults = {area: sum(fault.area == area for fault in FAULTS) for area in SAMPLE}

@@ -6,12 +6,16 @@ and controls.yml says which controls have to see it.
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from mutant_matrix import PLAYBOOKS, chosen
 
 from tests.mutants.trial import audit, repair
+from tests.resumable import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from controls.environment import Environment
     from tests.mutants.operations import Mutant
 
-REPAIR = Path(__file__).parents[1] / "playbooks" / "way_in.yml"
+REPAIR = PLAYBOOKS / "way_in.yml"
 # Whose checks are about the way in, or look at the same things.
 AREAS = ("network", "ssh", "people", "database")
 ALL_RED = {"ACC-1", "DB-1", "NET-1", "NET-2", "PUR-1", "SSH-1"}
@@ -28,6 +32,28 @@ SAVE = f"tar -C / -cf /root/way-in.tar {TOUCHED}"
 RESTORE = "tar -C / -xpf /root/way-in.tar; systemctl daemon-reload; /usr/local/lib/art32/firewall load"
 # Debian 13's sshd shuts out sources that keep failing, as the audit's bare key does.
 FORGIVE = "systemctl reset-failed ssh.service; systemctl restart ssh.service"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the test its mutants."""
+    if "mutant" in metafunc.fixturenames:
+        found = chosen(Path(metafunc.config.getoption("environment")).resolve())
+        metafunc.parametrize("mutant", found, ids=list(map(str, found)))
+
+
+@pytest.fixture(scope="session")
+def console(declaration: Environment) -> Callable[[str], str]:
+    """The machine's console, which works when nobody gets in."""
+    container = f"{declaration.get('testhosts_prefix')}-server"
+    settings = {**os.environ, "CONTAINERS_CONF": str(CHECKOUT / "molecule" / "resources" / "containers.conf")}
+
+    def run(script: str) -> str:
+        command = ["podman", "exec", "-i", container, "sh", "-es"]
+        done = subprocess.run(command, input=script, env=settings, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture
