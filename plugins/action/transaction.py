@@ -10,6 +10,7 @@ import os
 import secrets
 import shlex
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -31,6 +32,8 @@ CONTROLLER_ONLY = ("step", "token", "owner", "contents")
 # A login that hangs after the authentication is ended by nothing in ssh itself.
 LOGIN_SECONDS = 20
 CONNECT_SECONDS = 5
+# For a command on the controller, which a busy one delays.
+COMMAND_SECONDS = 120
 # What ssh says when there was no session at all.
 NEVER_REACHED = ("ssh: connect to host", "Could not resolve", "Permission denied", "Host key verification failed")
 # What timeout(1) ends with.
@@ -60,7 +63,7 @@ class ActionModule(SurveyedAction):
         arguments = self._arguments(task_vars)
         if is_surveying(task_vars):
             return self._ask(arguments, task_vars)
-        confirm = arguments.get("confirm")
+        confirm = self._task.args.get("confirm")
         if confirm is None or not boolean(confirm.get("login", True)):
             confirm = None
         elif self._connection.transport != "ssh":
@@ -88,6 +91,8 @@ class ActionModule(SurveyedAction):
             content = self._content(entry, task_vars)
             if content is not None:
                 contents[str(entry.get("dest"))] = content
+        if arguments.get("confirm") is not None:
+            arguments["confirm"] = {name: value for name, value in arguments["confirm"].items() if name != "commands"}
         arguments["files"] = [_without_sources(entry) for entry in entries]
         arguments["contents"] = pack(contents)
         arguments["token"] = secrets.token_hex(16)
@@ -157,9 +162,11 @@ class ActionModule(SurveyedAction):
     ) -> Result:
         """Confirm, or report the revert."""
         deadline = time.monotonic() + float(result["remaining"])
-        reason = self._confirm(identity, confirm, task_vars, deadline)
+        said: list[str] = []
+        reason = self._confirm(identity, confirm, task_vars, deadline, said)
         if reason is None:
-            return {**result, "state": "committed"}
+            warnings = [*result.get("warnings", []), *said]
+            return {**result, "state": "committed", **({"warnings": warnings} if warnings else {})}
         found = self._revert_now(identity, task_vars, deadline)
         if found is None:
             time.sleep(max(0.0, deadline + 1 - time.monotonic()))
@@ -172,9 +179,14 @@ class ActionModule(SurveyedAction):
         return {**failed, "msg": f"{message}\n{_account(outcome, found)}", "outcome": outcome}
 
     def _confirm(
-        self, identity: Result, confirm: Mapping[str, Any], task_vars: dict[str, Any], deadline: float
+        self,
+        identity: Result,
+        confirm: Mapping[str, Any],
+        task_vars: dict[str, Any],
+        deadline: float,
+        said: list[str],
     ) -> str | None:
-        """Commit over a new login. Returns why that was impossible, None when it is done."""
+        """Commit over a new login, once the commands succeed. Returns why that was impossible, None when it is done."""
         reason = "there was no time left"
         for attempt in range(CONFIRMATIONS):
             left = deadline - time.monotonic() - 1
@@ -184,6 +196,9 @@ class ActionModule(SurveyedAction):
                 time.sleep(min(PAUSE_SECONDS, left / 2))
             seconds = min(LOGIN_SECONDS, left)
             try:
+                said[:] = filter(
+                    None, [_succeed(entry, min(COMMAND_SECONDS, left)) for entry in confirm.get("commands") or []]
+                )
                 with self._fresh_login(confirm, seconds):
                     result = self._execute({**identity, "step": "commit"}, task_vars)
             except AnsibleError as error:
@@ -250,6 +265,24 @@ class ActionModule(SurveyedAction):
                 for option, value in kept.items():
                     connection.set_option(option, value)
                 shell.tmpdir = directory
+
+
+def _succeed(entry: Mapping[str, Any], seconds: float) -> str:
+    """Run a command on the controller and return what it prints.
+
+    Raises AnsibleActionFail with the last line of what it says when it does not succeed in time.
+    """
+    command = entry["command"]
+    words: list[str] = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+    stdin = str(entry.get("stdin") or "")
+    try:
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AnsibleActionFail(f"{Path(words[0]).name}: {error}") from None
+    if done.returncode != 0:
+        lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        raise AnsibleActionFail(lines[-1])
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager

@@ -258,6 +258,22 @@ options:
       timeout:
         description: Seconds until the armed revert fires; stands for O(timeout).
         type: int
+      commands:
+        description:
+          - Commands that have to succeed on the controller before the new login commits. The last line of what one
+            says is the reason when it fails; what it prints when it succeeds becomes a warning.
+          - None of this is sent to the host.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          command:
+            description: A list of words, or one line that is split like a shell's.
+            type: raw
+            required: true
+          stdin:
+            description: What it reads, such as a password.
+            type: str
   timeout:
     description: Seconds until the armed revert fires.
     type: int

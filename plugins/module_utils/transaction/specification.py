@@ -81,6 +81,12 @@ SPECIFICATION: dict[str, Any] = {
             "user": {"type": "str"},
             "private_key_file": {"type": "str"},
             "timeout": {"type": "int"},
+            "commands": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"command": {"type": "raw", "required": True}, "stdin": {"type": "str", "no_log": True}},
+            },
         },
     },
     "timeout": {"type": "int", "default": 60},
