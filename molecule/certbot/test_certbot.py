@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,67 +15,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+sys.path.insert(0, str(Path(__file__).parent))
+from directory import NAME, RENEWAL, UNIT, journal, newest_serial, renew, served_serial
 
+if TYPE_CHECKING:
     from controls.machine import Machine
 
-NAME = "platform.example.test"
-RENEWAL = f"/etc/letsencrypt/renewal/{NAME}.conf"
 BROKEN = "/etc/nginx/sites-enabled/broken.conf"
-UNIT = "art32-certbot-renew.service"
-PASSES = 3
-
-
-@pytest.fixture(scope="module")
-def root(visitor: Machine) -> str:
-    """The authority's root on the visitor's machine."""
-    visitor.run(f"printf %s '{visitor.variable('audit_trust_roots')}' >/tmp/root.pem")
-    return "/tmp/root.pem"  # noqa: S108 - on a test host
 
 
 @pytest.fixture(params=[0, 1], ids=["ipv4", "ipv6"])
 def address(request: pytest.FixtureRequest, server: Machine) -> str:
     number = str(server.addresses[request.param])
     return f"[{number}]" if ":" in number else number
-
-
-@pytest.fixture
-def due(server: Machine) -> Iterator[None]:
-    """The certificate is due for renewal, by its own settings."""
-    server.check_output(f"sed -i '1i renew_before_expiry = 3650 days' {RENEWAL}")
-    yield
-    server.check_output(f"sed -i '/^renew_before_expiry/d' {RENEWAL}")
-
-
-def served_serial(visitor: Machine, server: Machine) -> str:
-    """The serial number that a visitor gets to see."""
-    target = f"{server.addresses[0]}:443"
-    shown = visitor.check_output(
-        f"openssl s_client -connect {target} -servername {NAME} </dev/null 2>/dev/null | openssl x509 -noout -serial"
-    )
-    return str(shown).removeprefix("serial=")
-
-
-def newest_serial(server: Machine) -> str:
-    """The serial number of the newest certificate that certbot has."""
-    shown = server.check_output(f"openssl x509 -noout -serial -in /etc/letsencrypt/live/{NAME}/cert.pem")
-    return str(shown).removeprefix("serial=")
-
-
-def renew(server: Machine) -> int:
-    """Start the unit that the timer starts; its exit status. Pebble refuses nonces at random: another pass then."""
-    for _ in range(PASSES):
-        began = server.check_output("date +%s.%N")
-        status = int(server.run(f"systemctl reset-failed {UNIT}; systemctl start {UNIT}").rc)
-        if status == 0 or "badNonce" not in server.check_output(f"journalctl --sync; journalctl -u {UNIT} -S @{began}"):
-            break
-    return status
-
-
-def journal(server: Machine, unit: str = UNIT) -> str:
-    """The last words of a unit, all that it has written by now."""
-    return str(server.check_output(f"journalctl --sync; journalctl --no-pager -o cat -n 60 -u {unit}"))
 
 
 def test_the_chain_leads_to_the_authority(visitor: Machine, root: str, address: str) -> None:

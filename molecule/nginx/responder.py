@@ -1,5 +1,6 @@
 """A service for the scenario: answers over the socket that systemd hands it.
 
+/                 a release as JSON, as molecule/resources/load.py reads it
 /status/N         status N (301 with a Location)
 /account/NAME     names the account in X-Account and X-Member
 /headers          the request's headers as JSON, as they arrived
@@ -35,7 +36,8 @@ class Responder(BaseHTTPRequestHandler):
         status = int(value) if kind == "status" else 200
         if kind == "slow":
             time.sleep(float(value))
-        body = json.dumps(dict(self.headers.items())) if kind == "headers" else f"{kind} {value}\n"
+        told = {"headers": dict(self.headers.items()), "": {"release": "1"}}
+        body = json.dumps(told[kind]) if kind in told else f"{kind} {value}\n"
         self.send_response(status)
         if status == 301:
             self.send_header("Location", "/elsewhere")

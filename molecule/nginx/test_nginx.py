@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from controls.machine import Machine
 
 NAME = "platform.example.test"
-HSTS = "max-age=63072000"
+HSTS = "max-age=63072000; includeSubDomains"
 COMBINED = re.compile(
     r'^(?P<address>\S+) - (?P<account>\S+) \[[^\]]+\] "(?P<request>[^"]*)" (?P<status>\d{3}) \d+ "[^"]*" "[^"]*"$'
 )
@@ -91,6 +91,13 @@ def test_static_files_are_served_and_nothing_beside_them(server: Machine, visito
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, "body {}", ["text/css"])
     assert answer.headers["strict-transport-security"] == [HSTS]
     assert get(visitor, "/files/leak", address).status == 403
+
+
+def test_a_location_of_its_own_stands_before_the_service(server: Machine, visitor: Machine) -> None:
+    answer = get(visitor, "/elsewhere/", server.addresses[0])
+    assert (answer.status, answer.headers["strict-transport-security"]) == (200, [HSTS])
+    assert json.loads(answer.body)["X-Extra"] == "yes"
+    assert get(visitor, "/status/404", server.addresses[0]).body == "status 404\n"
 
 
 def test_what_a_service_says_of_its_pages_stands(server: Machine, visitor: Machine) -> None:
@@ -245,7 +252,7 @@ def test_nginx_does_not_tell_its_version(server: Machine, visitor: Machine) -> N
 def test_what_nginx_runs_has_no_tickets_and_no_stapling(server: Machine) -> None:
     effective = server.check_output("nginx -T -q")
     assert "ssl_session_tickets off;" in effective
-    assert "stapling on" not in effective
+    assert "stapling" not in effective
     assert "default_server" in effective
     assert "/var/www/html" not in effective
 

@@ -12,6 +12,9 @@ description:
   - Issues each certificate that certbot does not have, or has for other names, from another ACME directory, with
     another type of key, or expired; and has it deployed unless nginx serves exactly it. Asks certbot's files and the
     running nginx, and remembers nothing.
+  - Before it issues, it looks at what would make the directory refuse, and fails with what to do about it. Names lead
+    to this host in both families, port 80 arrives here, no CAA record forbids it, the directory offers the profile, and
+    the host's own log of what was issued stays under Let's Encrypt's published limits.
   - Renewal before the end of a lifetime is the work of certbot's timer.
   - Staging and production never mix. A certificate from another directory than the declared one is replaced.
 attributes:
@@ -66,6 +69,22 @@ options:
       - Hashed requirements of O(virtualenv). When given, the environment is made or renewed first, as
         M(art32.server.virtualenv) does.
     type: str
+  profile:
+    description:
+      - The directory's profile for certificates, such as C(tlsserver) or C(shortlived); empty for its default. Refused
+        when the directory does not offer it. A certificate of another profile is replaced.
+    type: str
+    default: ""
+  dns_credentials:
+    description:
+      - Credentials of a name server that takes updates (RFC 2136), as certbot's plugin C(dns-rfc2136) reads them.
+        Certificates with a wildcard need it; they are proved by DNS, all others over port 80.
+    type: path
+    default: ""
+  dns_propagation:
+    description: Seconds to wait until all name servers of a domain have an update.
+    type: int
+    default: 60
   addresses:
     description:
       - The host's own addresses. When given, a certificate's names have to lead to them before it is issued, so that
@@ -73,6 +92,10 @@ options:
     type: list
     elements: str
     default: []
+  check_arrival:
+    description: Whether port 80 of every name has to answer as this host before a certificate is issued.
+    type: bool
+    default: true
   undeclared:
     description: What happens to certificates that certbot has and the task does not declare.
     type: str

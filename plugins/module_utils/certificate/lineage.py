@@ -25,6 +25,7 @@ __all__ = [
     "CertificateError",
     "Lineage",
     "differences",
+    "is_wildcard",
     "issue",
     "issue_command",
     "lineages",
@@ -58,11 +59,17 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """Where certificates come from, and how the control of a domain is shown to it."""
+    """Where certificates come from, and how the control of a domain is shown to it.
+
+    A certificate with a wildcard is proved by DNS, with the credentials of a name server that takes updates.
+    """
 
     directory: str
     webroot: str
     email: str = ""
+    profile: str = ""
+    dns_credentials: str = ""
+    dns_propagation: int = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +80,7 @@ class Lineage:
     key_type: str
     domains: frozenset[str]
     expires: datetime
+    profile: str = ""
 
 
 def read_lineage(name: str, *, configuration: Path = CONFIGURATION) -> Lineage | None:
@@ -88,6 +96,7 @@ def read_lineage(name: str, *, configuration: Path = CONFIGURATION) -> Lineage |
         key_type=settings.get("key_type", "rsa"),
         domains=domains,
         expires=expires,
+        profile=settings.get("preferred_profile", ""),
     )
 
 
@@ -113,7 +122,14 @@ def parse_openssl(text: str) -> tuple[frozenset[str], datetime]:
     return frozenset(re.findall(r"(?:DNS|IP Address):([^\s,]+)", text)), expires
 
 
-def differences(wanted: Certificate, directory: str, lineage: Lineage | None, *, now: datetime) -> list[str]:
+def is_wildcard(wanted: Certificate) -> bool:
+    """Whether one of its names stands for many."""
+    return any(domain.startswith("*.") for domain in wanted.domains)
+
+
+def differences(
+    wanted: Certificate, directory: str, lineage: Lineage | None, *, now: datetime, profile: str = ""
+) -> list[str]:
     """Why the declared certificate has to be issued; empty when what certbot has will do.
 
     Coming renewals are no difference: they are the timer's work.
@@ -127,6 +143,8 @@ def differences(wanted: Certificate, directory: str, lineage: Lineage | None, *,
         found.append(f"it is for {', '.join(sorted(lineage.domains))}, not for {', '.join(sorted(wanted.domains))}")
     if lineage.key_type != wanted.key_type:
         found.append(f"its key is {lineage.key_type}, not {wanted.key_type}")
+    if lineage.profile != profile:
+        found.append(f"its profile is {lineage.profile or 'the default'}, not {profile or 'the default'}")
     if lineage.expires <= now:
         found.append(f"it expired on {lineage.expires:%Y-%m-%d %H:%M} UTC")
     return found
@@ -145,9 +163,8 @@ def issue_command(certbot: Path, wanted: Certificate, authority: Authority, *, r
         *account,
         "--server",
         authority.directory,
-        "--webroot",
-        "--webroot-path",
-        authority.webroot,
+        *_proof(wanted, authority),
+        *(["--preferred-profile", authority.profile] if authority.profile else []),
         "--cert-name",
         wanted.name,
         "--domains",
@@ -155,6 +172,19 @@ def issue_command(certbot: Path, wanted: Certificate, authority: Authority, *, r
         "--key-type",
         wanted.key_type,
         *replacing,
+    ]
+
+
+def _proof(wanted: Certificate, authority: Authority) -> list[str]:
+    """How the control of the names is shown."""
+    if not is_wildcard(wanted):
+        return ["--webroot", "--webroot-path", authority.webroot]
+    return [
+        "--dns-rfc2136",
+        "--dns-rfc2136-credentials",
+        authority.dns_credentials,
+        "--dns-rfc2136-propagation-seconds",
+        str(authority.dns_propagation),
     ]
 
 

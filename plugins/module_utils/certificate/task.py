@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.art32.server.plugins.module_utils.look import Look
 from ansible_collections.art32.server.plugins.module_utils.virtualenv import Specification, ensure
 
+from .limits import write_log
 from .lineage import (
     Authority,
     Certificate,
@@ -37,12 +38,14 @@ from .lineage import (
     lineages,
     read_lineage,
 )
-from .names import check_names
+from .preflight import preflight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ansible_collections.art32.server.plugins.module_utils.virtualenv import Outcome
+
+    from .lineage import Lineage
 
 DEPLOY_SECONDS = 120
 ARGUMENTS: dict[str, Any] = {
@@ -62,7 +65,11 @@ ARGUMENTS: dict[str, Any] = {
     "ca_bundle": {"type": "path", "default": "/etc/ssl/certs/ca-certificates.crt"},
     "virtualenv": {"type": "path", "default": "/opt/art32/certbot"},
     "requirements": {"type": "str"},
+    "profile": {"type": "str", "default": ""},
+    "dns_credentials": {"type": "path", "default": ""},
+    "dns_propagation": {"type": "int", "default": 60},
     "addresses": {"type": "list", "elements": "str", "default": []},
+    "check_arrival": {"type": "bool", "default": True},
     "undeclared": {"type": "str", "choices": ["report", "remove"], "default": "report"},
     "deploy": {"type": "path", "default": "/usr/local/lib/art32/deploy-certificate"},
 }
@@ -90,14 +97,19 @@ def plan(options: Mapping[str, Any]) -> list[Plan]:
         for entry in options["certificates"]
     ]
     served = served_by_nginx(Path(options["deploy"]), [certificate.name for certificate in wanted])
-    return [plan_one(certificate, options["directory"], served.get(certificate.name, False)) for certificate in wanted]
+    return [plan_one(certificate, options, served.get(certificate.name, False)) for certificate in wanted]
 
 
-def plan_one(wanted: Certificate, directory: str, served: bool) -> Plan:
+def plan_one(wanted: Certificate, options: Mapping[str, Any], served: bool) -> Plan:
     """Compare one certificate."""
     lineage = read_lineage(wanted.name)
-    reasons = differences(wanted, directory, lineage, now=datetime.now(UTC))
+    reasons = reasons_to_issue(wanted, lineage, options)
     return Plan(wanted=wanted, issue=reasons, replace=lineage is not None, deploy=bool(reasons) or not served)
+
+
+def reasons_to_issue(wanted: Certificate, lineage: Lineage | None, options: Mapping[str, Any]) -> list[str]:
+    """Why what certbot has is not what is declared."""
+    return differences(wanted, options["directory"], lineage, now=datetime.now(UTC), profile=options["profile"])
 
 
 def served_by_nginx(deploy: Path, names: list[str]) -> dict[str, bool]:
@@ -124,18 +136,34 @@ def carry_out(one: Plan, options: Mapping[str, Any]) -> None:
     """Issue and deploy what the plan says; raise CertificateError unless both are true afterwards."""
     name = one.wanted.name
     if one.issue:
-        check_names(one.wanted.domains, options["addresses"])
-        authority = Authority(directory=options["directory"], webroot=options["webroot"], email=options["email"])
-        certbot = Path(options["virtualenv"]) / "bin" / "certbot"
-        environment = {**os.environ, "REQUESTS_CA_BUNDLE": options["ca_bundle"]}
-        issue(issue_command(certbot, one.wanted, authority, replace=one.replace), environment=environment)
-        left = differences(one.wanted, options["directory"], read_lineage(name), now=datetime.now(UTC))
+        preflight(one.wanted, options)
+        obtain(one, options)
+        left = reasons_to_issue(one.wanted, read_lineage(name), options)
         if left:
             raise CertificateError(
                 f"{name}: certbot issued, but under this name {'; '.join(left)}: see `certbot certificates`"
             )
     # certbot has run it as its hook, whose failure it does not report.
     run([options["deploy"], name])
+
+
+def obtain(one: Plan, options: Mapping[str, Any]) -> None:
+    """Have certbot issue the certificate, and write down that it did or did not."""
+    authority = Authority(
+        directory=options["directory"],
+        webroot=options["webroot"],
+        email=options["email"],
+        profile=options["profile"],
+        dns_credentials=options["dns_credentials"],
+        dns_propagation=options["dns_propagation"],
+    )
+    command = issue_command(Path(options["virtualenv"]) / "bin" / "certbot", one.wanted, authority, replace=one.replace)
+    outcome = "failed"
+    try:
+        issue(command, environment={**os.environ, "REQUESTS_CA_BUNDLE": options["ca_bundle"], "ART32_ISSUING": "1"})
+        outcome = "issued"
+    finally:
+        write_log(options["directory"], one.wanted.domains, outcome, now=datetime.now(UTC))
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:

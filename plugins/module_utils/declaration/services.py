@@ -42,6 +42,7 @@ DEFAULTS: Mapping[str, Any] = {
     "admin_paths": [],
     "login_paths": [],
     "static": [],
+    "locations": [],
     "conformance": [],
     "manage": "",
     "migrate": [],
@@ -205,6 +206,24 @@ def _is_static(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
     )
 
 
+def _is_alias(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    """A name, or all names directly under one."""
+    return isinstance(value, str) and _is_domain(value.removeprefix("*."))
+
+
+def _is_locations(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    """Directives of one line; an add_header would drop the site's own headers there, HSTS with them."""
+    return isinstance(value, list) and all(
+        isinstance(entry, Mapping)
+        and entry.keys() == {"path", "directives"}
+        and matches(r"/[\w./-]+")(entry["path"])
+        and isinstance(entry["directives"], list)
+        and bool(entry["directives"])
+        and all(matches(r"(?!add_header\b)[a-z_]+( [^\s;{}]+)*")(line) for line in entry["directives"])
+        for entry in value
+    )
+
+
 def _is_command(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
     return isinstance(value, list) and all(is_text(word) and "\n" not in word for word in value)
 
@@ -278,14 +297,18 @@ SERVICE_FIELDS: Mapping[str, Field] = {
         test=lambda value: _is_identifier(value) and value not in RESERVED,
     ),
     "aliases": Field(
-        allowed="a list of further host names that lead to the domain",
-        test=lambda value: isinstance(value, list) and all(_is_domain(name) for name in value),
+        allowed="a list of further host names that lead to the domain; *.NAME for all directly under one",
+        test=lambda value: isinstance(value, list) and all(_is_alias(name) for name in value),
     ),
     "admin_paths": Field(allowed="a list of paths like /admin/", test=_is_paths),
     "login_paths": Field(allowed="a list of paths like /login/", test=_is_paths),
     "static": Field(
         allowed="a list of {path: /static/, directory: /srv/site/}, both ending in /, optionally with expires like 1h",
         test=_is_static,
+    ),
+    "locations": Field(
+        allowed="a list of {path: /reports/, directives: [nginx's own, each without ; and none of them add_header]}",
+        test=_is_locations,
     ),
     "conformance": Field(allowed=A_COMMAND, test=_is_command),
     "manage": Field(allowed="a command's name", test=lambda value: isinstance(value, str)),

@@ -136,6 +136,22 @@ def test_another_certificate_takes_the_place_of_the_old() -> None:
     assert {"--force-renewal", "--renew-with-new-domains"} <= set(command)
 
 
+def test_a_wildcard_is_proved_by_dns() -> None:
+    authority = Authority(directory=DIRECTORY, webroot="/var/www/acme", profile="tlsserver", dns_credentials="/x.ini")
+    wild = Certificate(name="example.test", domains=("example.test", "*.example.test"))
+    command = issue_command(Path("/opt/certbot"), wild, authority, replace=False)
+    assert "--webroot" not in command
+    assert command[command.index("--dns-rfc2136-credentials") + 1] == "/x.ini"
+    assert command[command.index("--preferred-profile") + 1] == "tlsserver"
+    assert "--dns-rfc2136" not in issue_command(Path("/opt/certbot"), WANTED, authority, replace=False)
+
+
+def test_another_profile_is_a_difference() -> None:
+    assert differences(WANTED, DIRECTORY, lineage(), now=NOW, profile="shortlived") == [
+        "its profile is the default, not shortlived"
+    ]
+
+
 def shell(script: str) -> list[str]:
     return ["sh", "-c", script]
 

@@ -68,6 +68,10 @@ def test_no_service_takes_an_account_or_a_unit_of_the_system(name: str) -> None:
 
 
 TAKEN = "services[0] has this name; every name leads to one service"
+LOCATIONS = (
+    "is not allowed; a list of {path: /reports/, directives: [nginx's own, each without ; and none of them add_header]}"
+)
+ALIASES = "is not allowed; a list of further host names that lead to the domain; *.NAME for all directly under one"
 A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /, optionally with expires like 1h"
 
 
@@ -126,6 +130,18 @@ A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /,
         (
             {"static": [{"path": "/static", "directory": "/srv/site/"}]},
             f'services[0].static: [{{"path": "/static", "directory": "/srv/site/"}}] is not allowed; {A_STATIC}',
+        ),
+        (
+            {"locations": [{"path": "/x/", "directives": ["add_header X y"]}]},
+            f'services[0].locations: [{{"path": "/x/", "directives": ["add_header X y"]}}] {LOCATIONS}',
+        ),
+        (
+            {"locations": [{"path": "/x/", "directives": ["return 200; }"]}]},
+            f'services[0].locations: [{{"path": "/x/", "directives": ["return 200; }}"]}}] {LOCATIONS}',
+        ),
+        (
+            {"aliases": ["www.*.example.test"]},
+            f'services[0].aliases: ["www.*.example.test"] {ALIASES}',
         ),
         (
             {"login_paths": ["login"]},

@@ -9,7 +9,7 @@
 A certificate and its key change together: both lie in a directory of their own, and a link to it moves in one
 step. When nginx refuses its configuration, or goes on serving another certificate, the link moves back and the
 exit status is 1. A certificate that is already served is left alone, so this may run at any time and repairs
-what an earlier run could not finish.
+what an earlier run could not finish. As certbot's hook it also writes down that a certificate was renewed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINEAGES = Path("/etc/letsencrypt/live")
+RENEWALS = Path("/etc/letsencrypt/renewal")
+ISSUED = Path("/var/lib/letsencrypt/art32-issued.jsonl")
 PLACES = Path("/etc/nginx/certificates")
 SITES = Path("/etc/nginx/sites-enabled")
 LOCK = Path("/run/lock/art32-deploy-certificate")
@@ -57,6 +60,8 @@ def main() -> int:
     if arguments.check:
         print(json.dumps({name: is_served(name) for name in names_of(arguments)}))
         return 0
+    if not arguments.names and not arguments.all:
+        write_down()
     failed = False
     act = forget if arguments.forget else deploy
     with locked():
@@ -87,6 +92,23 @@ def names_of(arguments: argparse.Namespace) -> list[str]:
         return sorted(lineage.name for lineage in LINEAGES.glob("*/") if (PLACES / lineage.name).is_dir())
     renewed = Path(os.environ.get("RENEWED_LINEAGE", "")).name
     return [renewed] if renewed and (PLACES / renewed).is_dir() else []
+
+
+def write_down() -> None:
+    """Add a renewal to the log of what was issued; the run that issues a certificate writes that itself."""
+    renewed = Path(os.environ.get("RENEWED_LINEAGE", "")).name
+    if not renewed or "ART32_ISSUING" in os.environ:
+        return
+    settings = (RENEWALS / f"{renewed}.conf").read_text(encoding="utf-8")
+    found = re.search(r"^server = (.*)$", settings, re.MULTILINE)
+    entry = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "directory": found.group(1) if found else "",
+        "names": os.environ.get("RENEWED_DOMAINS", "").split(),
+        "outcome": "renewed",
+    }
+    with ISSUED.open("a", encoding="utf-8") as log:
+        log.write(f"{json.dumps(entry)}\n")
 
 
 def deploy(name: str) -> str:
