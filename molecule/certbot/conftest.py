@@ -19,7 +19,7 @@ from directory import NAME, Directory, make_due, register_again
 from matrix import CELLS, FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from directory import Module
 
@@ -121,6 +121,28 @@ def directory(declaration: Environment) -> Directory:
     return Directory(container=f"{declaration.get('testhosts_prefix')}-acme")
 
 
+def run_ansible(declaration: Environment, program: str, *words: str) -> str:
+    """Run one of Ansible's programs as the operator of these hosts would; what it says."""
+    argv = [
+        *(str(Path(sys.executable).with_name(program)), "-i", str(declaration.directory)),
+        *("--user", "admin", "--private-key", str(declaration.directory.parent / "cloud" / "first_key"), *words),
+    ]
+    settings = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
+    done = subprocess.run(argv, cwd=CHECKOUT, env=settings, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def converge(declaration: Environment) -> Callable[[], str]:
+    """Runs the roles as converge did."""
+    return lambda: run_ansible(declaration, "ansible-playbook", str(Path(__file__).with_name("converge.yml")))
+
+
 @pytest.fixture(scope="session")
 def ask(declaration: Environment, server: Machine) -> Module:
     """Runs the module on the server for one certificate, as a task would; what it answers."""
@@ -132,20 +154,10 @@ def ask(declaration: Environment, server: Machine) -> Module:
             "certificates": [{"name": name, "domains": options.pop("domains", [name])}],
             **options,
         }
-        argv = [
-            *(str(Path(sys.executable).with_name("ansible")), "server", "-i", str(declaration.directory), "--become"),
-            *("--user", "admin", "--private-key", str(declaration.directory.parent / "cloud" / "first_key")),
-            *("-m", "art32.server.certificate", "-a", json.dumps(given), *(["--check"] if check else [])),
-        ]
-        settings = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-        }
-        done = subprocess.run(argv, cwd=CHECKOUT, env=settings, capture_output=True, text=True, check=False)
-        assert "=> {" in done.stdout, done.stdout + done.stderr
-        return dict(json.loads(done.stdout[done.stdout.index("=> ") + 3 :]))
+        words = ["-m", "art32.server.certificate", "-a", json.dumps(given), *(["--check"] if check else [])]
+        told = run_ansible(declaration, "ansible", "server", "--become", *words)
+        assert "=> {" in told, told
+        return dict(json.loads(told[told.index("=> ") + 3 :]))
 
     return call
 

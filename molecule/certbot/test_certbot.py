@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from directory import NAME, RENEWAL, UNIT, journal, newest_serial, renew, served_serial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from controls.machine import Machine
 
 BROKEN = "/etc/nginx/sites-enabled/broken.conf"
@@ -41,6 +43,15 @@ def test_the_certificate_is_for_the_name_with_an_elliptic_key(server: Machine) -
     shown = server.check_output(f"openssl x509 -noout -text -in /etc/nginx/certificates/{NAME}/fullchain.pem")
     assert f"DNS:{NAME}" in shown
     assert "prime256v1" in shown
+
+
+def test_a_run_without_changes_executes_three_modules(server: Machine, converge: Callable[[], str]) -> None:
+    began = server.check_output("date +%s.%N")
+    said = converge()
+    assert re.search(r"server .*changed=0 .*failed=0", said), said
+    told = server.check_output(f"journalctl --sync; journalctl -S @{began} -o cat --output-fields=SYSLOG_IDENTIFIER")
+    executed = [line for line in told.splitlines() if line.startswith("ansible-art32.server.")]
+    assert sorted(executed) == ["ansible-art32.server.certificate", *["ansible-art32.server.transaction"] * 2]
 
 
 def test_the_key_is_for_root_alone(server: Machine) -> None:

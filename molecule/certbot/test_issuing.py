@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from directory import DAY, NAME, journal, newest_serial, renew, served_serial
+from directory import NAME, journal, newest_serial, renew, served_serial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,25 +105,6 @@ def test_what_was_issued_and_renewed_is_written_down(server: Machine) -> None:
     issued = [entry for entry in entries if entry["outcome"] == "issued" and NAME in entry["names"]]
     assert len(issued) == 1
     assert set(issued[0]["names"]) == {NAME, f"www.{NAME}"}
-
-
-def test_a_profile_is_asked_for_and_kept(
-    server: Machine, visitor: Machine, changed_directory: Directory, ask: Module
-) -> None:
-    changed_directory.restart(profiles={"default": 90 * DAY, "tlsserver": 45 * DAY, "shortlived": 6 * DAY})
-    server.check_output("rm -rf /etc/letsencrypt/accounts")
-    name = "second.example.test"
-    refused = ask(name, profile="long")
-    assert "has no profile long (certbot_profile); it offers default, shortlived, tlsserver" in refused["msg"]
-    told = ask(name, profile="shortlived")
-    assert told["changed"], told
-    assert told["certificates"][0]["issued"][0:1] == ["its profile is the default, not shortlived"]
-    shown = f"openssl x509 -noout -checkend {7 * DAY} -in /etc/letsencrypt/live/{name}/cert.pem"
-    assert server.run(shown).rc == 1
-    assert served_serial(visitor, server, name) == newest_serial(server, name)
-    assert not ask(name, profile="shortlived", check=True)["changed"]
-    assert ask(name, profile="")["certificates"][0]["issued"] == ["its profile is shortlived, not the default"]
-    assert not ask(name, profile="", check=True)["changed"]
 
 
 def test_a_name_that_lacks_a_family_is_refused(names: Callable[..., None], server: Machine, ask: Module) -> None:

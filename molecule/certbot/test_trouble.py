@@ -1,4 +1,4 @@
-"""Renewals under a hostile directory, under faults, and under load."""
+"""Renewals under a hostile directory, under faults, and under load; last, because Pebble is started anew here."""
 
 from __future__ import annotations
 
@@ -78,6 +78,25 @@ def hours_left(server: Machine) -> float:
     told = server.check_output(f'date -d "$(openssl x509 -noout -enddate -in {LEAF} | cut -d= -f2)" +%s; date +%s')
     end, now = map(int, told.split())
     return (end - now) / 3600
+
+
+def test_a_profile_is_asked_for_and_kept(
+    server: Machine, visitor: Machine, changed_directory: Directory, ask: Module
+) -> None:
+    changed_directory.restart(profiles={"default": 90 * DAY, "tlsserver": 45 * DAY, "shortlived": 6 * DAY})
+    server.check_output("rm -rf /etc/letsencrypt/accounts")
+    name = "second.example.test"
+    refused = ask(name, profile="long")
+    assert "has no profile long (certbot_profile); it offers default, shortlived, tlsserver" in refused["msg"]
+    told = ask(name, profile="shortlived")
+    assert told["changed"], told
+    assert told["certificates"][0]["issued"][0:1] == ["its profile is the default, not shortlived"]
+    shown = f"openssl x509 -noout -checkend {7 * DAY} -in /etc/letsencrypt/live/{name}/cert.pem"
+    assert server.run(shown).rc == 1
+    assert served_serial(visitor, server, name) == newest_serial(server, name)
+    assert not ask(name, profile="shortlived", check=True)["changed"]
+    assert ask(name, profile="")["certificates"][0]["issued"] == ["its profile is shortlived, not the default"]
+    assert not ask(name, profile="", check=True)["changed"]
 
 
 @pytest.fixture
