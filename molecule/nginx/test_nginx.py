@@ -140,6 +140,29 @@ def test_one_address_has_only_so_many_answers_at_a_time(server: Machine, visitor
     assert set(at_once(40)) == {"200", "429"}
 
 
+DAWDLE = """
+import socket, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+plain = socket.create_connection((sys.argv[1], 443), timeout=60)
+client = context.wrap_socket(plain, server_hostname=sys.argv[2])
+client.sendall(sys.argv[3].encode())
+try:
+    print(len(client.recv(1)))
+except ConnectionResetError:
+    print(0)
+"""
+
+
+@pytest.mark.parametrize("ends", ["", "\r\nContent-Length: 9\r\n\r\nhalf"], ids=["headers", "body"])
+def test_a_client_that_dawdles_is_let_go_without_an_answer(server: Machine, visitor: Machine, ends: str) -> None:
+    words = f"POST /status/201 HTTP/1.1\r\nHost: {NAME}{ends}"
+    said = visitor.check_output("python3 -c %s %s %s %s", DAWDLE, server.addresses[0], NAME, words)
+    assert said == "0"
+    whole = f"GET /status/201 HTTP/1.1\r\nHost: {NAME}\r\n\r\n"
+    assert visitor.check_output("python3 -c %s %s %s %s", DAWDLE, server.addresses[0], NAME, whole) == "1"
+
+
 def test_a_service_in_maintenance_says_so(server: Machine, visitor: Machine) -> None:
     address = server.addresses[0]
     server.check_output("art32-maintenance on platform")
