@@ -107,43 +107,37 @@ def test_what_was_issued_and_renewed_is_written_down(server: Machine) -> None:
     assert set(issued[0]["names"]) == {NAME, f"www.{NAME}"}
 
 
-def test_a_name_that_lacks_a_family_is_refused(names: Callable[..., None], server: Machine, ask: Module) -> None:
-    names("set-default-ipv6", ip="")
-    refused = ask("half.example.test", addresses=server.addresses)
-    assert f"half.example.test has no AAAA record: set it to {server.addresses[1]}" in refused["msg"]
+# What is laid down in DNS for a name, and what is said of it. The record of a domain above counts as well.
+RECORDS = {
+    "nobody.example.test": ([("issue", ";")], 'nobody.example.test (issue ";") forbids'),
+    "below.nobody.example.test": ([], 'nobody.example.test (issue ";") forbids'),
+    "other.example.test": ([("issue", "ca.example")], '(issue "ca.example") forbids pebble.letsencrypt.org'),
+    "dns.example.test": ([("issue", "pebble.letsencrypt.org; validationmethods=dns-01")], "by http-01"),
+    "both.example.test": ([("issue", "ca.example"), ("issue", "pebble.letsencrypt.org")], ""),
+    "mail.example.test": ([("iodef", "mailto:security@example.test")], ""),
+    "none.example.test": ([], ""),
+}
 
 
-def test_a_name_whose_port_80_is_answered_elsewhere_is_refused(
-    names: Callable[..., None], visitor: Machine, ask: Module
+def test_all_that_dns_says_against_a_name_is_told(
+    names: Callable[..., None], server: Machine, visitor: Machine, ask: Module
 ) -> None:
     names("set-default-ipv6", ip="")
     names("add-a", host="elsewhere.example.test.", addresses=[visitor.addresses[0]])
-    refused = ask("elsewhere.example.test")
-    assert f"port 80 of elsewhere.example.test does not answer at {visitor.addresses[0]}" in refused["msg"]
-    # This host's nginx has no such name.
-    refused = ask("stranger.example.test")
-    assert "port 80 of stranger.example.test does not answer" in refused["msg"]
-
-
-@pytest.mark.parametrize(
-    ("records", "says"),
-    [
-        ([{"tag": "issue", "value": ";"}], '(issue ";") forbids'),
-        ([{"tag": "issue", "value": "ca.example"}], '(issue "ca.example") forbids pebble.letsencrypt.org'),
-        ([{"tag": "issue", "value": "pebble.letsencrypt.org; validationmethods=dns-01"}], "by http-01"),
-        ([{"tag": "issue", "value": "ca.example"}, {"tag": "issue", "value": "pebble.letsencrypt.org"}], ""),
-        ([{"tag": "iodef", "value": "mailto:security@example.test"}], ""),
-    ],
-)
-def test_a_caa_record_that_forbids_is_seen(
-    names: Callable[..., None], ask: Module, records: list[dict[str, str]], says: str
-) -> None:
-    # The record of the domain above counts as well.
-    names("add-caa", host="example.test.", policies=records)
-    # Without an arrival, so that nothing is issued here in any case: that is the other problem told.
-    refused = ask("stranger.example.test")
-    assert ("CAA record of example.test" in refused["msg"]) is bool(says), refused["msg"]
-    assert says in refused["msg"]
+    for name, (records, _) in RECORDS.items():
+        if records:
+            policies = [{"tag": tag, "value": value} for tag, value in records]
+            names("add-caa", host=f"{name}.", policies=policies)
+    told = ask(domains=["half.example.test", "elsewhere.example.test"], addresses=server.addresses)["msg"]
+    assert f"half.example.test has no AAAA record: set it to {server.addresses[1]}" in told
+    assert f"elsewhere.example.test leads to {visitor.addresses[0]}, which is not this host" in told
+    # Without addresses, where port 80 leads is asked: one name leads to another host, the rest to no site here.
+    problems = ask(domains=["elsewhere.example.test", *RECORDS])["msg"].split("; the CAA record of ")
+    assert f"port 80 of elsewhere.example.test does not answer at {visitor.addresses[0]}" in problems[0]
+    for name, (_, says) in RECORDS.items():
+        found = [problem for problem in problems[1:] if f"issue for {name} " in problem]
+        assert bool(found) is bool(says), problems
+        assert says in "".join(found)
 
 
 @pytest.mark.parametrize(
