@@ -157,7 +157,7 @@ def ask(declaration: Environment, server: Machine) -> Module:
         words = ["-m", "art32.server.certificate", "-a", json.dumps(given), *(["--check"] if check else [])]
         told = run_ansible(declaration, "ansible", "server", "--become", *words)
         assert "=> {" in told, told
-        return dict(json.loads(told[told.index("=> ") + 3 :]))
+        return dict(json.JSONDecoder().raw_decode(told, told.index("=> ") + 3)[0])
 
     return call
 

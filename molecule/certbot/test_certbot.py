@@ -110,7 +110,7 @@ def certificate(name: str, *, lifetime: timedelta, left: timedelta, issuer: str)
         .serial_number(x509.random_serial_number())
         .not_valid_before(expires - lifetime)
         .not_valid_after(expires)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name), x509.DNSName(f"www.{name}")]), critical=False)
     )
     plain = serialization.NoEncryption()
     text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
@@ -124,7 +124,7 @@ def certificate(name: str, *, lifetime: timedelta, left: timedelta, issuer: str)
         (NAME, 28, "authority", "31 % of its lifetime are left"),
         (NAME, -1, "authority", "0 % of its lifetime are left"),
         (NAME, 80, NAME, "only a placeholder is served"),
-        ("other.example.test", 80, "authority", "the one served is for other.example.test"),
+        ("other.example.test", 80, "authority", "the one served is for other.example.test, www.other.example.test"),
     ],
 )
 def test_the_watch_sees_what_is_served(server: Machine, name: str, left: int, issuer: str, said: str) -> None:
