@@ -20,10 +20,14 @@ SECONDS = 60
 
 @contextmanager
 def may_login(owner: str, note: Path) -> Iterator[None]:
-    """Let the owner log in for the duration; `note` is a file that outlives this process if it is killed."""
+    """Let the owner log in for the duration; `note` is a file that outlives this process if it is killed.
+
+    A service without a database has no owner; the note then tells of its migration alone.
+    """
     note.write_text(f"{owner}\n", encoding="utf-8")
     try:
-        _alter(owner, "LOGIN")
+        if owner:
+            _alter(owner, "LOGIN")
         yield
     finally:
         revoke_login(note)

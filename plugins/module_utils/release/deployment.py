@@ -6,7 +6,6 @@ from __future__ import annotations
 __all__ = ["Deployment", "inspect", "retire", "retired"]
 
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.art32.server.plugins.module_utils.virtualenv import Specification, VirtualenvError, build
 
-from . import maintenance
+from . import guard, maintenance
 from .database import may_login, revoke_login
 from .model import ReleaseError, State, Step, Wanted, steps
 from .place import ROOT, UNITS, Place
+from .resume import end_migration, serve_again
 from .units import Running, asked, last_words, order, program_unit, unit
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 # How long a process has to run for its start to count.
 SETTLED_SECONDS = 3
-# Of the role app; it comes with the next run of the site where there is none.
-GUARD = "art32-resume@{}.service"
 
 
 def inspect(wanted: Wanted, running: Mapping[str, Running], *, root: Path = ROOT, units: Path = UNITS) -> State:
@@ -138,7 +136,7 @@ class Deployment:
             return told
         if self.maintenance:
             try:
-                self._resume()
+                serve_again(self.place, self._processes())
             except ReleaseError as second:
                 told.append(f"The release before does not start either: {second}")
         try:
@@ -151,9 +149,7 @@ class Deployment:
 
     def _repair(self) -> None:
         """End what a killed release left behind."""
-        migration = unit(self.wanted.name, "-migrate")
-        if (self.units / migration).exists():
-            order("stop", migration)
+        end_migration(self.wanted.name, units=self.units)
         if self.state.owner_may_login:
             revoke_login(self.place.owner_login)
 
@@ -170,8 +166,8 @@ class Deployment:
         """Once for each release, by its own code, before it serves."""
         self.place.link("candidate", self.wanted.release)
         migration = unit(self.wanted.name, "-migrate")
-        self._have_a_guard()
-        with may_login(self.wanted.owner, self.place.owner_login) if self.wanted.owner else nullcontext():
+        guard.stand_by(self.wanted.name, directory=self.units)
+        with may_login(self.wanted.owner, self.place.owner_login):
             try:
                 order("restart", migration)
             except ReleaseError:
@@ -181,24 +177,12 @@ class Deployment:
                 order("restart", migration)
         self._note({"migrated": True})
 
-    def _have_a_guard(self) -> None:
-        """Let the service serve again even when this process is killed: the unit waits for its lock."""
-        if (self.units / GUARD.format("")).exists():
-            order("restart", GUARD.format(self.wanted.name))
-
     def _stop_for_maintenance(self) -> None:
         """The migration said that it cannot run beside the service. The socket stays open; nginx answers 503."""
         self.maintenance = time.monotonic()
         maintenance.begin(self.wanted.name)
         jobs = [program_unit(self.wanted.name, job) for job in self.wanted.jobs]
         order("stop", unit(self.wanted.name), *self._processes(), *jobs)
-
-    def _resume(self) -> None:
-        """Start what was stopped for maintenance."""
-        maintenance.end(self.wanted.name)
-        if self.place.linked("current"):
-            order("reset-failed", f"art32-{self.wanted.name}.*")
-            order("start", unit(self.wanted.name), *self._processes())
 
     def _check(self) -> None:
         """Start the release beside the one that serves; its unit starts only when it is healthy."""

@@ -19,11 +19,14 @@ def is_on(name: str, *, environment: Path = ENVIRONMENT) -> bool:
 
 
 def begin(name: str, *, flags: Path = FLAGS, environment: Path = ENVIRONMENT) -> None:
-    """Have nginx answer 503 for the service, and the next migration know that it may do what it needs."""
-    flags.mkdir(mode=0o755, exist_ok=True)
-    (flags / name).touch()
+    """Have nginx answer 503 for the service, and the next migration know that it may do what it needs.
+
+    The release's own note comes first and goes last: a flag without one is an operator's, and stays.
+    """
     environment.mkdir(mode=0o755, exist_ok=True)
     (environment / f"{name}.maintenance").write_text("ART32_MAINTENANCE=1\n", encoding="ascii")
+    flags.mkdir(mode=0o755, exist_ok=True)
+    (flags / name).touch()
 
 
 def end(name: str, *, flags: Path = FLAGS, environment: Path = ENVIRONMENT) -> None:

@@ -46,7 +46,7 @@ class Place:
 
     @property
     def owner_login(self) -> Path:
-        """Exists while the database's owner may log in."""
+        """Exists while a migration runs, for which the database's owner may log in."""
         return self.home / ".owner-login"
 
     def release(self, identity: str) -> Path:

@@ -3,23 +3,16 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
+from ansible_collections.art32.server.plugins.module_utils.archive import archive as program_of
 from ansible_collections.art32.server.plugins.module_utils.transaction import disk, pending, restore, revert
 from ansible_collections.art32.server.plugins.module_utils.transaction.disk import replace_whole
-from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 __all__ = ["SCRIPT", "archive", "install_program", "install_timer"]
 
 SCRIPT = Path("/usr/local/sbin/art32-revert")
 _PARTS = (disk, pending, restore, revert)
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _SERVICE = """\
 # Written by art32.server.transaction for as long as the transaction is pending.
 [Unit]
@@ -82,22 +75,8 @@ SyslogIdentifier=art32-revert
 
 
 def archive() -> bytes:
-    """Make one file of the revert's modules that Python runs as it is; not compressed, so that people can read it."""
-    sources = {"__main__.py": "from art32_revert.revert import start\n\nstart()\n", "art32_revert/__init__.py": ""}
-    sources |= {f"art32_revert/{part.__name__.rpartition('.')[2]}.py": _source(part) for part in _PARTS}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as bundle:
-        for name, text in sources.items():
-            bundle.writestr(zipfile.ZipInfo(name, _EPOCH), text)
-    return b"#!/usr/bin/python3 -I\n" + buffer.getvalue()
-
-
-def _source(part: ModuleType) -> str:
-    """Read a module's own text, from a directory or from the archive that Ansible sent."""
-    source = getattr(part.__loader__, "get_source", lambda _: None)(part.__name__)
-    if source is None:
-        raise TransactionError(f"The source of {part.__name__} is not at hand")
-    return cast("str", source)
+    """Make one file of the revert's modules."""
+    return program_of("art32_revert", _PARTS, main="revert")
 
 
 def install_program() -> None:

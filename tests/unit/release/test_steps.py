@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.art32.server.plugins.module_utils.release import back, lock, maintenance
+from ansible_collections.art32.server.plugins.module_utils.release import back, guard, lock, maintenance
 from ansible_collections.art32.server.plugins.module_utils.release.deployment import inspect, retired
 from ansible_collections.art32.server.plugins.module_utils.release.model import ReleaseError, State, Step, Wanted, steps
 from ansible_collections.art32.server.plugins.module_utils.release.place import Place
@@ -130,6 +131,22 @@ def test_a_maintenance_of_a_release_leaves_the_operators_own_alone(tmp_path: Pat
     maintenance.end("shop", **places)
     assert (places["flags"] / "shop").exists()
     assert not maintenance.is_on("shop", environment=places["environment"])
+
+
+def test_a_maintenance_is_a_releases_own_before_visitors_are_told(tmp_path: Path) -> None:
+    """Killed in between, it is known again; the other way round, the page would stay as if an operator's."""
+    (tmp_path / "flags").touch()
+    with pytest.raises(FileExistsError):
+        maintenance.begin("shop", flags=tmp_path / "flags", environment=tmp_path / "environment")
+    assert maintenance.is_on("shop", environment=tmp_path / "environment")
+
+
+def test_the_program_beside_a_migration_has_all_its_parts(tmp_path: Path) -> None:
+    (tmp_path / "app-resume").write_bytes(guard.program())
+    imported = "import sys; sys.path.insert(0, sys.argv[1]); from art32_release.resume import start; print(start)"
+    command = [sys.executable, "-I", "-c", imported, str(tmp_path / "app-resume")]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "function start" in told.stdout, told.stderr
 
 
 def test_without_migrations_none_are_run() -> None:
