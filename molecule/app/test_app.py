@@ -188,6 +188,38 @@ def test_no_request_is_refused_while_it_restarts(server: Machine) -> None:
     assert ask(server, "sample")["release"] == "one"
 
 
+LATE = """
+import socket, subprocess, sys, time
+
+service, path = sys.argv[1:]
+
+
+def state():
+    command = ["systemctl", "show", "--property=ActiveState,InvocationID", service]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+before = state()
+visitor = socket.socket(socket.AF_UNIX)
+visitor.settimeout(60)
+visitor.connect(path)
+subprocess.run(["systemctl", "restart", "--no-block", service], check=True)
+end = time.monotonic() + 60
+while state() == before and time.monotonic() < end:
+    time.sleep(0.01)
+# Longer than a worker takes that does not wait, and far shorter than one that does.
+time.sleep(0.5)
+visitor.sendall(b"GET / HTTP/1.1\\r\\nHost: second.example.test\\r\\nConnection: close\\r\\n\\r\\n")
+print(visitor.recv(4096).decode().splitlines()[0])
+"""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_whoever_has_connected_is_answered_though_it_restarts_before_the_request(server: Machine, service: str) -> None:
+    words = f"art32-{service}.service /run/art32/{service}.sock"
+    assert server.check_output(f"python3 -c '{LATE}' {words}") == "HTTP/1.1 200 OK"
+
+
 def test_it_comes_back_and_alarms(server: Machine) -> None:
     for service in SERVICES:
         assert server.service(f"art32-{service}").is_enabled
