@@ -27,12 +27,13 @@ from .evidence import NotAssessedError
 if TYPE_CHECKING:
     from .environment import Environment
 
+# The connection, and the tunnels through it, outlast an operation between two questions; `close` ends them.
 # A control socket's path may have 107 characters at most, so it lies directly below /tmp.
 SHARED = """\
 Host *
   ControlMaster auto
   ControlPath {directory}/%C
-  ControlPersist 60
+  ControlPersist 600
   BatchMode yes
   ConnectTimeout 10
   ServerAliveInterval 15

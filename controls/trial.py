@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-__all__ = ["Trial", "former_secret", "person"]
+__all__ = ["Trial", "former_secret", "held", "person"]
 
 import hashlib
+import secrets
+import shlex
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from plugins.module_utils import access
 
 from . import certificates, sources
+from .evidence import NotAssessedError
 from .ssh import Login
 from .test_database import PINNED, databases, login
+from .web import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from .environment import Environment
     from .machine import Lab, Machine
 
 Outcome = Literal["in", "out", "unclear"]
 REFUSED = ("Permission denied", "authentication failed", "no pg_hba.conf entry", "does not exist", "is not permitted")
 PASSWORDS = "vault_database_passwords"
+HELD = "sha256sum /run/credentials/*/* /etc/art32/credentials/*/* || true"
+# Of the reference platform.
+MANAGE = "platform-manage"
+LOGIN, LOGOUT = "/login/", "/logout/"
+NOT_TRIED = "; no login was tried, for no vantage host is declared"
+NOT_TOGETHER = "This e-mail address and password do not belong together."
+SESSIONS = """
+SELECT count(*) FROM accounts_session session JOIN accounts_account account ON account.id = session.account_id
+ WHERE account.email = {}
+"""
+# Whoever chose a password of their own meanwhile keeps it.
+FORGET = """
+SELECT set_config('art32.account', 'try-access', false);
+UPDATE accounts_account SET password = 'UNUSABLE' WHERE email = {} AND md5(password) = 'MARK'
+"""
+SECRET_BYTES = 32
+COMMAND_SECONDS = 60
+FOUND = 302
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +87,45 @@ def former_secret(lab: Lab, secret: str, former: str) -> Iterator[Trial]:
         yield from _database(lab, name, former, "out")
         yield from _database(lab, name, str(lab.environment.get(PASSWORDS, {}).get(name, "")), "in")
         return
-    present = str(lab.environment.get(secret, ""))
-    for machine in map(lab.machine, lab.environment.hosts("app")):
-        listed = machine.fetch("credentials", "sha256sum /run/credentials/*/* /etc/art32/credentials/*/* || true").text
-        for text, wanted in ((former, "out"), (present, "in")):
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            held = [line.split()[-1] for line in listed.splitlines() if line.startswith(digest)]
-            found: Outcome = "in" if held else "out"
-            said = ", ".join(held) or "no service holds it"
-            yield Trial(layer="service", where=machine.name, wanted=wanted, found=found, said=said)  # type: ignore[arg-type]
+    holders = list(_holders(lab, str(_below(lab.environment, secret))))
+    for machine, service, texts in holders:
+        listed = machine.fetch("credentials", HELD).text.splitlines()
+        before = [text.replace(present, former) for text, present in texts]
+        yield held(machine, service, listed, before, wanted="out")
+        yield held(machine, service, listed, [text for text, _ in texts], wanted="in")
+    if not holders:
+        yield Trial(
+            layer="service",
+            where="every host",
+            wanted="in",
+            found="unclear",
+            said="no service is given it: it can leave the vault",
+        )
+
+
+def _below(environment: Environment, path: str) -> Any:  # noqa: ANN401 - any value of a vault
+    """What is at a path of the vault, dots between its keys."""
+    name, *keys = path.split(".")
+    return reduce(lambda found, key: found[key], keys, environment.get(name, {}))
+
+
+def _holders(lab: Lab, present: str) -> Iterator[tuple[Machine, str, list[tuple[str, str]]]]:
+    """Each host's services that are given a secret, alone or within a longer text."""
+    for machine in map(lab.machine, lab.environment.managed):
+        for service in lab.environment.services_on(machine.name):
+            texts = [(str(text), present) for text in service["secrets"].values() if present and present in str(text)]
+            if texts:
+                yield machine, service["name"], texts
+
+
+def held(machine: Machine, service: str, listed: list[str], texts: list[str], *, wanted: Outcome) -> Trial:
+    """Whether a service has these texts: what waits for its next start, and what it was started with."""
+    digests = {hashlib.sha256(text.encode()).hexdigest() for text in texts}
+    held = [(digest, path) for digest, path in (line.split(maxsplit=1) for line in listed) if digest in digests]
+    running = {digest for digest, path in held if f"/art32-{service}.service/" in path}
+    found: Outcome = "in" if (held if wanted == "out" else running == digests) else "out"
+    said = ", ".join(path for _, path in held) or "no service holds it"
+    return Trial(layer="service", where=machine.name, wanted=wanted, found=found, said=said)
 
 
 def _ssh(lab: Lab, name: str, wanted: Outcome) -> Iterator[Trial]:
@@ -120,17 +174,99 @@ def _database_from(vantage: Machine, machine: Machine, name: str, password: str,
 
 
 def _platform(lab: Lab, layers: dict[str, str]) -> Iterator[Trial]:
-    """Whether the account on the reference platform is active; other services have accounts of their own."""
-    service = next((entry for entry in lab.environment.services if entry["manage"] == "platform-manage"), None)
+    """The account on the reference platform, and its sessions; other services have accounts of their own."""
+    service = next((entry for entry in lab.environment.services if entry["manage"] == MANAGE), None)
     if service is None or "email" not in layers:
         return
+    email = layers["email"].lower()
     wanted: Outcome = "in" if "platform" in layers else "out"
-    question = "SELECT email FROM accounts_account WHERE is_active"
     for machine in map(lab.machine, lab.environment.hosts("database")):
-        active = machine.fetch("platform-accounts", sources.sql(question, service["database"])).text.split()
-        found: Outcome = "in" if layers["email"].lower() in active else "out"
-        said = "the account is active" if found == "in" else "no active account"
+        account = Account(machine=machine, service=service, email=email)
+        found, said = account.tried(wanted)
         yield Trial(layer="platform", where=machine.name, wanted=wanted, found=found, said=said)
+        if wanted == "out":
+            count = account.sessions()
+            found = "in" if count else "out"
+            yield Trial(layer="sessions", where=machine.name, wanted="out", found=found, said=f"{count} of theirs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Somebody's account on the reference platform."""
+
+    machine: Machine
+    service: Mapping[str, Any]
+    email: str
+
+    def tried(self, wanted: Outcome) -> tuple[Outcome, str]:
+        """Whether it lets anybody in, by a login over HTTPS with a password that is good for this trial only.
+
+        A person's own password is never replaced while the account is to stay: it is not tried then.
+        """
+        told = self._ask("SELECT is_active, password NOT LIKE '!%' FROM accounts_account WHERE email = {}")
+        if not told:
+            return "out", "there is no account"
+        active, own = (word == "t" for word in told.split("|"))
+        if active and wanted == "out":
+            return "in", "the account is active"
+        if active and own:
+            return "in", "the account is active, with a password of its own that nobody else knows"
+        if not self._vantages():
+            return ("in" if active else "out"), f"{'an' if active else 'no'} active account{NOT_TRIED}"
+        password = secrets.token_urlsafe(SECRET_BYTES)
+        problem = self._set(password)
+        if problem:
+            return "unclear", problem
+        mark = self._ask("SELECT md5(password) FROM accounts_account WHERE email = {}")
+        try:
+            return self._log_in(password)
+        finally:
+            unusable = f"!{secrets.token_urlsafe(SECRET_BYTES)}"
+            self._ask(FORGET.replace("MARK", mark).replace("UNUSABLE", unusable), writing=True)
+
+    def sessions(self) -> int:
+        """How many sessions it has."""
+        return int(self._ask(SESSIONS))
+
+    def _ask(self, statement: str, *, writing: bool = False) -> str:
+        quoted = "'" + self.email.replace("'", "''") + "'"
+        command = sources.sql(statement.replace("{}", quoted), self.service["database"], writing=writing)
+        return self.machine.fetch("platform-account", command).text.strip()
+
+    def _set(self, password: str) -> str:
+        """Give it a password, as the service's own command does; what went wrong, if anything did."""
+        lab = self.machine.lab
+        host = next((host for host in lab.environment.managed if self._is_on(host)), "")
+        if not host or not lab.environment.hosts("web"):
+            return f"no host runs {self.service['name']} and serves it"
+        words = ["sudo", "-n", "art32-manage", self.service["name"], "member", "--email", self.email]
+        command = shlex.join([*words, "--password-stdin"])
+        done = lab.connections.run(host, command, stdin=f"{password}\n", timeout=COMMAND_SECONDS)
+        return "" if done.returncode == 0 else f"no password can be tried: {_last(done.stderr)}"
+
+    def _is_on(self, host: str) -> bool:
+        return any(entry["name"] == self.service["name"] for entry in self.machine.lab.environment.services_on(host))
+
+    def _vantages(self) -> list[str]:
+        environment = self.machine.lab.environment
+        return environment.hosts("management") or environment.hosts("visitor")
+
+    def _log_in(self, password: str) -> tuple[Outcome, str]:
+        environment = self.machine.lab.environment
+        address = environment.addresses(environment.hosts("web")[0])[0]
+        site = Client(self.machine.lab.machine(self._vantages()[0]), address, self.service["domain"])
+        try:
+            site.get(LOGIN)
+            reply = site.post(LOGIN, {"username": self.email, "password": password})
+        except (AssertionError, NotAssessedError) as error:
+            return "unclear", str(error)
+        if reply.status == FOUND:
+            site.post(LOGOUT, {})
+            code = ", and asks for the code next" if "code" in reply.location else ""
+            return "in", f"https://{self.service['domain']} accepts the password{code}"
+        if NOT_TOGETHER in reply.body:
+            return "out", f"https://{self.service['domain']} refuses the right password: {NOT_TOGETHER}"
+        return "unclear", f"https://{self.service['domain']}{LOGIN} answers {reply.status}"
 
 
 def _still_there(lab: Lab, name: str) -> Iterator[Trial]:

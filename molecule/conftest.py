@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,3 +49,27 @@ def play(declaration: Environment, records: Path) -> Play:
 def newest(records: Path, pattern: str) -> dict[str, Any]:
     """The newest record whose name fits."""
     return dict(json.loads(max(records.rglob(pattern)).read_text(encoding="utf-8")))
+
+
+def opened(declaration: Environment) -> dict[str, Any]:
+    """The vault's secrets."""
+    files = import_module("ansible_collections.art32.server.plugins.plugin_utils.environment_files")
+    return dict(files.EnvironmentFiles(declaration.directory).vault())
+
+
+def shown(declaration: Environment, records: Path) -> dict[str, str]:
+    """What a page shows in the place of this run's own directories, addresses and numbers."""
+    places = {"server": "203.0.113.10", "backup": "203.0.113.11", "management": "198.51.100.5"}
+    addresses = {
+        re.escape(declaration.addresses(name)[0]): address
+        for name, address in places.items()
+        if name in declaration.groups["all"]
+    }
+    return {
+        **addresses,
+        re.escape(str(declaration.directory)): "inventories/production",
+        re.escape(str(records)): "evidence/production",
+        r"\bserial \d+": "serial 1764522000000",
+        r"\bport \d{5}\b": "port 41234",
+        r"example\.test": "provider.example",
+    }

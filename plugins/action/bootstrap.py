@@ -59,6 +59,7 @@ class ActionModule(ActionBase):
                 "environment": {"type": "str", "required": True},
                 "destination": {"type": "str", "required": True},
                 "answers": {"type": "dict", "default": {}},
+                "example": {"type": "path", "default": str(EXAMPLE)},
             },
         )
         environment, answers = plain(arguments["environment"]), plain(arguments["answers"])
@@ -68,7 +69,7 @@ class ActionModule(ActionBase):
         if problems:
             message = "These answers cannot stand:\n" + "\n".join(map(str, problems))
             raise AnsibleActionFail(message)
-        directory = Directory(destination, dry=bool(self._task.check_mode))
+        directory = Directory(destination, example=Path(arguments["example"]), dry=bool(self._task.check_mode))
         try:
             if told:
                 directory.write(
@@ -119,9 +120,10 @@ class ActionModule(ActionBase):
 
 @dataclass
 class Directory:
-    """A directory whose existing files are kept."""
+    """A directory whose existing files are kept, and the environment that it is copied from."""
 
     path: Path
+    example: Path = EXAMPLE
     dry: bool = False
     written: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -152,7 +154,7 @@ def write_environment(directory: Directory, environment: str, answers: Mapping[s
     if not directory.dry:
         directory.path.mkdir(parents=True, exist_ok=True)
     variables = asked.variables_of(environment, answers)
-    variables.setdefault("services", _example_services(answers["domain"]))
+    variables.setdefault("services", _example_services(directory.example, answers["domain"]))
     vault = _vault(directory)
     variables["access_ca_public"] = _certificate_authority(directory, vault, environment)
     _write_variables(directory, variables, answers.get("variables", {}))
@@ -160,7 +162,7 @@ def write_environment(directory: Directory, environment: str, answers: Mapping[s
     if BACKUP_KEY in added:
         directory.write(SHEET, _sheet(environment, vault, added[BACKUP_KEY], variables["access_ca_public"]), mode=0o600)
     if not directory.has("hosts.yml"):
-        directory.write("hosts.yml", _hosts(answers))
+        directory.write("hosts.yml", _hosts(directory.example, answers))
     if answers.get("cloud") == "aws" and not directory.has("aws_ec2.yml"):
         directory.write("aws_ec2.yml", _dynamic_inventory(environment, answers))
     for name, content in ((".ssh/known_hosts", ""), (".gitignore", IGNORED)):
@@ -168,15 +170,15 @@ def write_environment(directory: Directory, environment: str, answers: Mapping[s
             directory.write(name, content)
 
 
-def _example_services(domain: str) -> list[dict[str, Any]]:
-    document = yaml.safe_load((EXAMPLE / VARIABLES / "services.yml").read_text(encoding="utf-8"))
+def _example_services(example: Path, domain: str) -> list[dict[str, Any]]:
+    document = yaml.safe_load((example / VARIABLES / "services.yml").read_text(encoding="utf-8"))
     service = document["services"][0]
     return [{**service, "domain": domain, "environment": {**service["environment"], "PLATFORM_DOMAIN": domain}}]
 
 
-def _hosts(answers: Mapping[str, Any]) -> str:
+def _hosts(example: Path, answers: Mapping[str, Any]) -> str:
     hosts, groups = asked.hosts_of(answers)
-    text = (EXAMPLE / "hosts.yml").read_text(encoding="utf-8")
+    text = (example / "hosts.yml").read_text(encoding="utf-8")
     return rewrite(rewrite(text, ("all", "hosts"), hosts), ("all", "children"), groups)
 
 
@@ -186,7 +188,9 @@ def _write_variables(
     further: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write the example's files with the environment's values; further ones where the example has them, else apart."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((EXAMPLE / VARIABLES).glob("*.yml"))}
+    texts = {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted((directory.example / VARIABLES).glob("*.yml"))
+    }
     del texts["vault"]
     for file, values in ({"environment": variables} | dict(further)).items():
         for name, value in values.items():

@@ -19,6 +19,7 @@ from ansible_collections.art32.server.plugins.plugin_utils.environment_files imp
 )
 
 PASSWORDS = "vault_database_passwords"
+FORMER = "vault_former"
 # Option -> key of an entry of people.
 WORDS = {"email": "email", **{layer: layer for layer in LAYERS}, "last_day": "until"}
 
@@ -50,9 +51,10 @@ class ActionModule(ActionBase):
         problems = check_people(wanted)
         if problems:
             raise AnsibleActionFail("\n".join(map(str, problems)))
-        entry = next((person for person in [*wanted, *people] if person["name"] == name), {})
         vault = files.vault()
-        secrets = with_password(vault, name, entry, str(arguments["state"]))
+        known = [*wanted, *people, *left_before(vault, name)]
+        entry = next((person for person in known if person["name"] == name), {})
+        secrets = with_secrets(vault, name, entry, str(arguments["state"]))
         changed = [people != wanted, vault != secrets]
         if not self._task.check_mode:
             if changed[0]:
@@ -84,11 +86,30 @@ def left(people: list[dict[str, Any]], name: str, operator: str) -> list[dict[st
     return [person for person in people if person["name"] != name]
 
 
-def with_password(vault: dict[str, Any], name: str, entry: dict[str, Any], state: str) -> dict[str, Any]:
-    """The vault with a password for a person who has the layer database; without it once it is forgotten."""
+def left_before(vault: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Who was taken out by a run that stopped before it was proved."""
+    email = (vault.get(FORMER) or {}).get(f"people.{name}")
+    return [{"name": name, "email": email}] if email else []
+
+
+def with_secrets(vault: dict[str, Any], name: str, entry: dict[str, Any], state: str) -> dict[str, Any]:
+    """The vault with a password for a person who has the layer database; without it once it is forgotten.
+
+    The address of somebody who left stays in the vault until it is proved that no way in is left.
+    """
     path = f"{PASSWORDS}.{name}"
+    if state == "absent":
+        return noting(vault, name, str(entry.get("email", "")))
+    kept = noting(vault, name, "")
     if state == "forgotten":
-        return without(vault, path) if below(vault, path) is not None else vault
-    if state == "present" and "database" in entry and below(vault, path) is None:
-        return with_value(vault, path, fresh_secret())
-    return vault
+        return without(kept, path) if below(kept, path) is not None else kept
+    if "database" in entry and below(kept, path) is None:
+        return with_value(kept, path, fresh_secret())
+    return kept
+
+
+def noting(vault: dict[str, Any], name: str, email: str) -> dict[str, Any]:
+    """The vault with the address of somebody who is leaving, or without it."""
+    former = {path: value for path, value in (vault.get(FORMER) or {}).items() if path != f"people.{name}"}
+    former |= {f"people.{name}": email} if email else {}
+    return {**without(vault, FORMER), **({FORMER: former} if former else {})}

@@ -29,6 +29,9 @@ options:
         environment's C(.answers.yml), so that running it again asks nothing.
     type: dict
     default: {}
+  example:
+    description: The environment that is copied, by default this version's C(inventories/example).
+    type: path
 attributes:
   action:
     description: Runs on the controller.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible_collections.art32.server.plugins.action.person import joined, left, with_password
+from ansible_collections.art32.server.plugins.action.person import joined, left, left_before, with_secrets
 from ansible_collections.art32.server.plugins.plugin_utils.environment_files import (
     EnvironmentFiles,
     below,
@@ -44,12 +44,25 @@ def test_the_operator_and_misspelt_names_stay(name: str, message: str) -> None:
 
 
 def test_a_password_is_made_once_and_forgotten_last() -> None:
-    vault = with_password({}, "joe", JOE, "present")
+    vault = with_secrets({}, "joe", JOE, "present")
     assert len(below(vault, "vault_database_passwords.joe")) >= 40
-    assert with_password(vault, "joe", JOE, "present") == vault
-    assert with_password(vault, "joe", JOE, "absent") == vault
-    assert with_password(vault, "joe", JOE, "forgotten") == {"vault_database_passwords": {}}
-    assert with_password({}, "jane", JANE, "present") == {}
+    assert with_secrets(vault, "joe", JOE, "present") == vault
+    assert below(with_secrets(vault, "joe", JOE, "absent"), "vault_database_passwords.joe")
+    assert with_secrets(vault, "joe", JOE, "forgotten") == {"vault_database_passwords": {}}
+    assert with_secrets({}, "jane", JANE, "present") == {}
+
+
+def test_whoever_leaves_is_remembered_until_it_is_proved() -> None:
+    vault = {"vault_former": {"vault_other": "z"}}
+    leaving = with_secrets(vault, "joe", JOE, "absent")
+    assert leaving == {"vault_former": {"vault_other": "z", "people.joe": JOE["email"]}}
+    [entry] = left_before(leaving, "joe")
+    assert entry == {"name": "joe", "email": JOE["email"]}
+    assert with_secrets(leaving, "joe", entry, "absent") == leaving
+    assert with_secrets(leaving, "joe", entry, "forgotten") == vault
+    assert left_before(vault, "joe") == []
+    assert with_secrets({"vault_former": {"people.jane": "x"}}, "jane", JANE, "present") == {}
+    assert with_secrets({}, "nobody", {}, "absent") == {}
 
 
 def test_values_below_paths() -> None:
