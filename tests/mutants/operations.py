@@ -169,9 +169,9 @@ def _rule(subject: Object) -> Iterator[tuple[Operation, str]]:
     family, rule = subject.name.split(" ", 1)
     command = "iptables" if family == "IPv4" else "ip6tables"
     yield "removed", f"{command} -D {rule}"
-    limited = rule.split(" -s ")[0] + " -j ACCEPT"
+    unlimited = re.sub(r" -s \S+", "", rule)
     nobody = "192.0.2.0/24" if family == "IPv4" else "2001:db8::/32"
-    other = limited if limited != rule else rule.replace(" -j ", f" -s {nobody} -j ")
+    other = unlimited if unlimited != rule else rule.replace(" -j ", f" -s {nobody} -j ")
     yield "changed", f"{command} -A {other}; {command} -D {rule}"
 
 

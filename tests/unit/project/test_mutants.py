@@ -61,7 +61,9 @@ def test_every_object_has_a_mutant_or_is_named(tmp_path: Path) -> None:
     limited = made["rule IPv4 ufw-user-input -p tcp --dport 5432 -s 192.0.2.5 -j ACCEPT: changed"]
     assert limited.controls == {"NET-1", "NET-2"}
     assert "-A ufw-user-input -p tcp --dport 5432 -j ACCEPT;" in limited.script
-    assert made["rule IPv4 ufw-user-input -p tcp --dport 22 -j ACCEPT: removed"].shuts_out
+    unlimited = made["rule IPv4 ufw-user-input -p tcp --dport 22 -j ACCEPT: changed"]
+    assert unlimited.shuts_out
+    assert "-A ufw-user-input -p tcp --dport 22 -s 192.0.2.0/24 -j ACCEPT;" in unlimited.script
 
 
 def test_a_change_belongs_to_the_object_it_names(tmp_path: Path) -> None:
