@@ -24,7 +24,10 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Shell commands that break something: on the server, or beside the directory; `says` is in the unit's journal."""
+    """Shell commands that break something: on the server, or beside the directory; `says` is in the unit's journal.
+
+    Those that are not quick are no part of a sample.
+    """
 
     name: str
     do: str
@@ -49,6 +52,7 @@ FAULTS = [
         do="iptables -I OUTPUT -p tcp --dport 14000 -j REJECT; ip6tables -I OUTPUT -p tcp --dport 14000 -j REJECT",
         undo="iptables -D OUTPUT -p tcp --dport 14000 -j REJECT; ip6tables -D OUTPUT -p tcp --dport 14000 -j REJECT",
         says="Connection refused|Max retries exceeded",
+        is_quick=False,
     ),
     Fault(
         name="port-80-blocked",
@@ -69,18 +73,27 @@ FAULTS = [
         " knotc zone-commit example.test",
         says="Some challenges have failed",
     ),
-    Fault(name="name-refused", where="blocklist", do="", undo="", says="rejectedIdentifier|policy|blocked"),
+    Fault(
+        name="name-refused",
+        where="blocklist",
+        do="",
+        undo="",
+        says="rejectedIdentifier|policy|blocked",
+        is_quick=False,
+    ),
     Fault(
         name="disk-full",
         do=f"mkdir -p /run/small; mount -t tmpfs -o size=128k small /run/small; cp -a {ARCHIVE}/. /run/small;"
         f" mount --bind /run/small {ARCHIVE}; head -c 1M /dev/zero >/run/small/filler 2>/dev/null || true",
         undo="rm -f /run/small/filler",
         says="No space left on device",
+        is_quick=False,
     ),
     Fault(
         name="configuration-refused",
         do="echo 'nonsense;' >/etc/nginx/sites-enabled/broken.conf",
         undo="rm -f /etc/nginx/sites-enabled/broken.conf",
         says='unknown directive "nonsense"',
+        is_quick=False,
     ),
 ]
