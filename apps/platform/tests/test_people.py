@@ -546,6 +546,42 @@ def test_thousand_guesses_with_forged_headers(world: World, browser: Callable[..
     assert login(browser(address="198.51.100.20"), "viewer@example.test", PASSWORD).status_code == 302
 
 
+GUESSED_AT: dict[str, dict[str, str]] = {
+    "password": {"old_password": "{}", "new_password1": NEW, "new_password2": NEW},
+    "second-factor": {"password": "{}", "code": "000000"},
+    "backup-codes": {"password": "{}"},
+}
+
+
+@pytest.mark.parametrize("page", GUESSED_AT)
+def test_guessing_the_own_password_is_stopped(world: World, browser: Callable[..., Client], page: str) -> None:
+    """Whoever finds or steals a session does not find the password with it."""
+
+    def tried(password: str, address: str) -> int:
+        data = {name: value.format(password) for name, value in GUESSED_AT[page].items()}
+        return int(browser(account, address).post(reverse(page), data).status_code)
+
+    account = world.people["administrator"]
+    assert tried("", "203.0.113.99") == 200
+    assert [tried(f"guess {number}", "203.0.113.99") for number in range(7)] == [200] * 4 + [429] * 3
+    assert tried(PASSWORD, "203.0.113.99") == 429, "not even the right one"
+    assert browser(account, "203.0.113.99").get("/security/").status_code == 200
+    assert login(browser(address="203.0.113.99"), account.email, PASSWORD).status_code == 429
+    assert tried(PASSWORD, "198.51.100.20") != 429
+    failed = Activity.objects.filter(action="login failed", account=account.email)
+    assert set(failed.values_list("origin", flat=True)) == {"203.0.113.99"}
+    assert 4 <= failed.count() <= 6
+
+
+def test_many_guessers_with_stolen_sessions_are_stopped(world: World, browser: Callable[..., Client]) -> None:
+    account = world.people["administrator"]
+    answers = [
+        browser(account, f"203.0.113.{number}").post(reverse("backup-codes"), {"password": "guess"}).status_code
+        for number in range(22)
+    ]
+    assert answers == [200] * 20 + [429] * 2
+
+
 # Passwords
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 __all__ = [
+    "WRONG_PASSWORD",
     "AccountCreationForm",
     "BackupCodeForm",
     "CodeForm",
@@ -25,6 +26,7 @@ __all__ = [
     "typed_email",
 ]
 
+WRONG_PASSWORD = "password_incorrect"  # noqa: S105 - an error's code, which Django's form for a new password has, too
 CODE = r"^\s*[0-9]{3}\s?[0-9]{3}\s*$"
 BACKUP_CODE = r"^(?:[\s-]*[A-Za-z2-7]){24}[\s-]*$"
 
@@ -98,7 +100,7 @@ class ConfirmForm(forms.Form):
         """The password, if it is the account's."""
         password = str(self.cleaned_data["password"])
         if not self.account.check_password(password):
-            raise forms.ValidationError("This is not your password.")
+            raise forms.ValidationError("This is not your password.", code=WRONG_PASSWORD)
         return password
 
 

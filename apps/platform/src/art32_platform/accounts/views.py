@@ -19,6 +19,7 @@ from django.urls import reverse, reverse_lazy
 
 from art32_platform.accounts import links, second_factor, sessions
 from art32_platform.accounts.forms import (
+    WRONG_PASSWORD,
     BackupCodeForm,
     CodeForm,
     ConfirmForm,
@@ -137,7 +138,9 @@ def second_factor_set(request: HttpRequest) -> HttpResponse:
     account = cast("Account", request.user)  # the gate lets nobody else here
     key = second_factor.set_up_key(request)
     form = PasswordForm(account, request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and (refusal := _refusal(request, account)):
+        return refusal
+    if request.method == "POST" and _is_confirmed(request, form):
         device = second_factor.enrol(account, key, form.cleaned_data["code"])
         if device:
             del request.session["key"]
@@ -159,7 +162,9 @@ def backup_codes(request: HttpRequest) -> HttpResponse:
         return redirect("second-factor")
     form = ConfirmForm(account, request.POST or None)
     context: dict[str, Any] = {"form": form, "left": second_factor.codes_left(account)}
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and (refusal := _refusal(request, account)):
+        return refusal
+    if request.method == "POST" and _is_confirmed(request, form):
         context = {"codes": second_factor.new_codes(account), "target": reverse("security")}
     return render(request, CODES_PAGE, context)
 
@@ -169,6 +174,16 @@ class Password(PasswordChangeView):
 
     template_name = "accounts/password.html"
     success_url = reverse_lazy("security")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - Django's signature
+        """Look at the old password, unless there was too much guessing."""
+        account = cast("Account", request.user)  # as above
+        return _refusal(request, account) or super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Count a wrong password like one at the login."""
+        _is_confirmed(self.request, form)
+        return super().form_invalid(form)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Save it, end what the old one opened, and say so."""
@@ -240,6 +255,26 @@ def link_password(request: HttpRequest) -> HttpResponse:
         messages.success(request, "Your password is set. Please log in with it.")
         return redirect(reverse("login"))
     return render(request, "accounts/link_password.html", {"form": form, "account": account})
+
+
+def _refusal(request: HttpRequest, account: Account) -> HttpResponse | None:
+    """The answer to somebody who is logged in and guessed the own password too often; whose session may be stolen."""
+    credentials = {"username": account.email}
+    if is_shut_out(account.email, address(request)):
+        return render(request, settings.AXES_LOCKOUT_TEMPLATE, status=settings.AXES_HTTP_RESPONSE_CODE)
+    if AxesProxyHandler.is_allowed(request, credentials):
+        return None
+    return get_lockout_response(request, credentials=credentials)
+
+
+def _is_confirmed(request: HttpRequest, form: ConfirmForm | PasswordChangeForm) -> bool:
+    """Whether a form with the own password is right; a wrong password counts like one at the login."""
+    if form.is_valid():
+        return True
+    if any(form.has_error(name, WRONG_PASSWORD) for name in ("password", "old_password") if name in form.fields):
+        credentials = {"username": cast("Account", request.user).email}
+        user_login_failed.send(__name__, credentials=credentials, request=request)
+    return False
 
 
 def _by_code(account: Account, key: str, form: CodeForm) -> Authenticator | None:
