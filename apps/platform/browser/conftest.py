@@ -24,14 +24,14 @@ from urllib.request import urlopen
 import pytest
 from aiosmtpd.controller import Controller
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.cluster import SUPERUSER, running_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / "build" / "screenshots"
@@ -40,6 +40,7 @@ PASSWORD = "correct horse battery staple"
 OPENSSL = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
 SIZES = {"desk": (1280, 900), "phone": (375, 780)}
 START_SECONDS = 60
+PATIENCE_SECONDS = 60  # for what comes at once on a machine that is not busy: nothing is judged by how long it takes
 PEOPLE = {
     "administrator": ["--administrator"],
     "manager": ["--role=manager", "--organisation=Customer GmbH"],
@@ -71,7 +72,7 @@ class Mailbox:
             return bool(found)
 
         with self.arrived:
-            assert self.arrived.wait_for(there, timeout=20), f"No mail to {address} with {holding!r}."
+            assert self.arrived.wait_for(there, timeout=PATIENCE_SECONDS), f"No mail to {address} with {holding!r}."
         return found[-1].replace("=\r\n", "").replace("\r\n", "\n")
 
 
@@ -178,6 +179,7 @@ def free_port() -> int:
 def chromium() -> Iterator[Browser]:
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir(parents=True)
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as tool:
         browser = tool.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
         yield browser
@@ -197,7 +199,7 @@ def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Page]]:
             java_script_enabled=scripts,
             viewport={"width": width, "height": height},
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         opened.append(context)
         page = context.new_page()
         if person:
@@ -211,10 +213,18 @@ def visit(chromium: Browser, site: Site) -> Iterator[Callable[..., Page]]:
 
 
 def log_in(page: Page, person: str, password: str = PASSWORD) -> None:
+    """Type address and password, and wait for what comes after them: the first page, or the question for a code."""
     page.goto("/login/")
     page.locator("main").get_by_label("E-mail address").fill(person if "@" in person else f"{person}@example.test")
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    follow(page.get_by_role("button", name="Log in"))
+    expect(page).not_to_have_url(re.compile(r"/login/$"))
+
+
+def follow(link: Locator) -> None:
+    """Click what leads to another page, and wait until that is there."""
+    with link.page.expect_navigation():
+        link.click()
 
 
 def code_of(key: str, *, later: int = 0) -> str:
@@ -227,7 +237,9 @@ def code_of(key: str, *, later: int = 0) -> str:
 
 
 def inspect(page: Page, name: str) -> None:
-    """Leave a picture of a page, and demand that it is accessible and as wide as the screen."""
+    """Leave a picture of a page that is there whole, and demand that it is accessible and as wide as the screen."""
+    page.wait_for_load_state()
+    page.evaluate("document.fonts.ready.then(() => null)")
     page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
     wide, screen = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= screen, f"{name} is {wide} pixels wide on a screen of {screen}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PASSWORD, code_of, inspect, log_in
+from .conftest import PASSWORD, code_of, follow, inspect, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,16 +40,16 @@ def enter(page: Page, keys: dict[str, str], person: str) -> None:
         keys[person] = shown.inner_text()
     first = shown.count() == 1
     page.get_by_label("Code", exact=True).fill(code_of(keys[person], later=0 if first else 1))
-    page.get_by_role("button", name="Log in", exact=True).click()
+    follow(page.get_by_role("button", name="Log in", exact=True))
     if first:
         keys[f"backup code of {person}"] = page.locator(".codes code").first.inner_text()
         inspect(page, "backup-codes-desk")
-        page.get_by_role("link", name="I have kept them").click()
+        follow(page.get_by_role("link", name="I have kept them"))
     expect(page.get_by_role("heading", name="Organisations")).to_be_visible()
 
 
 def organisation(page: Page) -> None:
-    page.get_by_role("link", name="Customer GmbH").click()
+    follow(page.get_by_role("link", name="Customer GmbH"))
 
 
 def fill(page: Page, values: dict[str, str]) -> None:
@@ -61,39 +61,39 @@ def test_administrator_logs_in_with_a_second_factor(visit: Visit, keys: dict[str
     page = visit()
     inspect(page, "login-desk")
     log_in(page, "administrator")
-    assert page.url.endswith("/login/code/")
+    expect(page).to_have_url(re.compile(r"/login/code/$"))
     inspect(page, "second-factor-set-up-desk")
     page.goto("/admin/")
-    assert "/login/" in page.url, "the password alone opens nothing"
+    expect(page, "the password alone opens nothing").to_have_url(re.compile("/login/"))
     enter(page, keys, "administrator")
-    page.get_by_role("link", name="Administration").click()
+    follow(page.get_by_role("link", name="Administration"))
     expect(page.get_by_role("heading", name="Administration").first).to_be_visible()
     for part in ADMIN:
         page.goto(f"/admin/{part}")
         inspect(page, f"admin-{part.strip('/').replace('/', '-') or 'index'}-desk")
     page.goto("/")
-    page.get_by_role("button", name="Log out").click()
+    follow(page.get_by_role("button", name="Log out"))
     log_in(page, "administrator")
     page.wait_for_url("**/login/code/")
     expect(page.locator("code.key")).to_have_count(0)  # it is shown once
     inspect(page, "code-desk")
     page.get_by_label("Code", exact=True).fill("000000")
-    page.get_by_role("button", name="Log in", exact=True).click()
+    follow(page.get_by_role("button", name="Log in", exact=True))
     expect(page.get_by_text("This code is not right").first).to_be_visible()
     page.get_by_text("Use a backup code instead").click()
     page.get_by_label("Backup code").fill("not one")
-    page.get_by_role("button", name="Log in with it").click()
+    follow(page.get_by_role("button", name="Log in with it"))
     expect(page.get_by_text("A backup code has 24 letters and digits.").first).to_be_visible()
     inspect(page, "backup-code-refused-desk")
     page.get_by_label("Backup code").fill(keys["backup code of administrator"])
-    page.get_by_role("button", name="Log in with it").click()
+    follow(page.get_by_role("button", name="Log in with it"))
     expect(page.get_by_text("You used a backup code; 9 are left.").first).to_be_visible()
     inspect(page, "backup-code-used-desk")
-    page.get_by_role("link", name="New backup codes").click()
+    follow(page.get_by_role("link", name="New backup codes"))
     page.set_viewport_size({"width": 375, "height": 780})
     inspect(page, "backup-codes-phone")
     page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Make new codes").click()
+    follow(page.get_by_role("button", name="Make new codes"))
     expect(page.locator(".codes code")).to_have_count(10)
     inspect(page, "backup-codes-new-phone")
 
@@ -102,10 +102,10 @@ def test_member_works_is_refused_and_the_manager_reads_it(visit: Visit, tmp_path
     manager = visit("manager")
     inspect(manager, "organisations-desk")
     organisation(manager)
-    manager.get_by_role("link", name="New contact").click()
+    follow(manager.get_by_role("link", name="New contact"))
     inspect(manager, "contact-new-desk")
     fill(manager, CONTACT)
-    manager.get_by_role("button", name="Save").click()
+    follow(manager.get_by_role("button", name="Save"))
     expect(manager.get_by_role("heading", name="Ada Lovelace").first).to_be_visible()
     inspect(manager, "contact-desk")
     contact = manager.url
@@ -126,7 +126,7 @@ def test_member_works_is_refused_and_the_manager_reads_it(visit: Visit, tmp_path
         manager.get_by_role("link", name="Export").click()
     download.value.save_as(tmp_path / "contacts.csv")
     assert "Ada Lovelace" in (tmp_path / "contacts.csv").read_text()
-    manager.get_by_role("link", name="Activity").click()
+    follow(manager.get_by_role("link", name="Activity"))
     inspect(manager, "activity-desk")
     rows = manager.locator("tbody tr").all_inner_texts()
     for who, what in (
@@ -138,34 +138,34 @@ def test_member_works_is_refused_and_the_manager_reads_it(visit: Visit, tmp_path
     ):
         assert any(f"{who}@example.test" in row and what in row for row in rows), (who, what)
     manager.get_by_label("What to show").select_option("refused")
-    manager.get_by_role("button", name="Show").click()
+    follow(manager.get_by_role("button", name="Show"))
     assert all("refused" in row for row in manager.locator("tbody tr").all_inner_texts())
 
 
 def test_manager_invites_and_the_invited_gets_in(visit: Visit, site: Site) -> None:
     manager = visit("manager")
     organisation(manager)
-    manager.get_by_role("link", name="People").click()
-    manager.get_by_role("link", name="Invite somebody").click()
+    follow(manager.get_by_role("link", name="People"))
+    follow(manager.get_by_role("link", name="Invite somebody"))
     inspect(manager, "invite-desk")
     fill(manager, {"E-mail address": "grace@customer.example", "Name": "Grace Hopper"})
-    manager.get_by_role("button", name="Save").click()
+    follow(manager.get_by_role("button", name="Save"))
     inspect(manager, "people-desk")
     mail = site.mailbox.to("grace@customer.example", holding="/link/")
     path = re.search(r"https://localhost(/link/\S+)", mail)
     assert path
     guest = visit(path=path[1])
-    assert guest.url.endswith("/link/"), "the token does not stay in the address"
+    expect(guest, "the token does not stay in the address").to_have_url(re.compile("/link/$"))
     inspect(guest, "link-desk")
     for weak in ("short", "Password2026!!"):
         guest.get_by_label("New password", exact=True).fill(weak)
         guest.get_by_label("New password confirmation").fill(weak)
-        guest.get_by_role("button", name="Set password").click()
+        follow(guest.get_by_role("button", name="Set password"))
         expect(guest.locator(".errorlist").first).to_be_visible()
     inspect(guest, "link-refused-desk")
     guest.get_by_label("New password", exact=True).fill(PASSWORD)
     guest.get_by_label("New password confirmation").fill(PASSWORD)
-    guest.get_by_role("button", name="Set password").click()
+    follow(guest.get_by_role("button", name="Set password"))
     log_in(guest, "grace@customer.example")
     organisation(guest)
     again = visit(path=path[1])
@@ -178,7 +178,7 @@ def test_help_reaches_the_team_without_an_account(visit: Visit, site: Site) -> N
     page.get_by_text("Need help?").click()
     page.get_by_label("Your e-mail address").fill("somebody@customer.example")
     page.get_by_label("How can we help?").fill("I cannot log in.")
-    page.get_by_role("button", name="Send to the team").click()
+    follow(page.get_by_role("button", name="Send to the team"))
     reference = page.locator(".reference").inner_text()
     inspect(page, "help-sent-desk")
     mail = site.mailbox.to("team@provider.example", holding=reference)
@@ -188,39 +188,39 @@ def test_help_reaches_the_team_without_an_account(visit: Visit, site: Site) -> N
 
 def test_sessions_are_listed_and_ended(visit: Visit) -> None:
     here, there = visit("viewer"), visit("viewer")
-    here.get_by_role("link", name="Viewer").click()
+    follow(here.get_by_role("link", name="Viewer"))
     inspect(here, "security-desk")
-    here.get_by_role("button", name="Log out everywhere else").click()
+    follow(here.get_by_role("button", name="Log out everywhere else"))
     there.goto("/")
-    assert "/login/" in there.url
+    expect(there).to_have_url(re.compile("/login/"))
     here.goto("/")
-    assert "/login/" not in here.url
+    expect(here.get_by_role("heading", name="Organisations")).to_be_visible()
 
 
 def test_whole_work_without_javascript(visit: Visit) -> None:
     page = visit("manager", scripts=False)
     organisation(page)
-    page.get_by_role("link", name="New contact").click()
+    follow(page.get_by_role("link", name="New contact"))
     fill(page, {"Name": "No Script"})
     page.locator("main").get_by_label("Primary contact").check()
-    page.get_by_role("button", name="Save").click()
-    page.get_by_role("link", name="Enter a training").click()
+    follow(page.get_by_role("button", name="Save"))
+    follow(page.get_by_role("link", name="Enter a training"))
     fill(page, {"Topic": "How to instruct us", "Day of the training": "2026-02-01"})
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="Save"))
     expect(page.get_by_text("due again 2027-02-01").first).to_be_visible()
-    page.get_by_role("link", name="Edit").click()
+    follow(page.get_by_role("link", name="Edit"))
     fill(page, {"Position": "Nobody's"})
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="Save"))
     expect(page.get_by_text("Nobody's").first).to_be_visible()
-    page.get_by_role("link", name="Remove").click()
-    page.get_by_role("button", name="Remove").click()
+    follow(page.get_by_role("link", name="Remove"))
+    follow(page.get_by_role("button", name="Remove"))
     expect(page.get_by_text("No Script is removed.").first).to_be_visible()
     page.get_by_text("Need help?").click()
     page.get_by_label("How can we help?").fill("Without scripts.")
-    page.get_by_role("button", name="Send to the team").click()
+    follow(page.get_by_role("button", name="Send to the team"))
     expect(page.locator(".reference").first).to_be_visible()
-    page.get_by_role("button", name="Log out").click()
-    assert "/login/" in page.url
+    follow(page.get_by_role("button", name="Log out"))
+    expect(page).to_have_url(re.compile("/login/"))
 
 
 @pytest.mark.parametrize("path", ["/login/", "/password/reset/", "/help/", "/privacy/", "/nowhere/"])
@@ -235,12 +235,12 @@ def test_pages_of_members_fit_a_phone(visit: Visit) -> None:
     organisation(page)
     inspect(page, "contacts-phone")
     for name in ("People", "Activity", "Contacts"):
-        page.get_by_role("navigation").get_by_role("link", name=name).click()
+        follow(page.get_by_role("navigation").get_by_role("link", name=name))
         inspect(page, f"{name.lower()}-phone")
-    page.get_by_role("link", name="Paula Primary").click()
+    follow(page.get_by_role("link", name="Paula Primary"))
     inspect(page, "contact-phone")
     for name in ("Enter a training", "Edit", "Remove"):
-        page.get_by_role("link", name=name).click()
+        follow(page.get_by_role("link", name=name))
         inspect(page, f"{name.split()[0].lower()}-phone")
         page.go_back()
     for path in ("/security/", "/security/authenticator/", "/password/"):
@@ -253,8 +253,10 @@ def test_keyboard_alone_is_enough_to_log_in(visit: Visit) -> None:
     expect(page.get_by_label("E-mail address").first).to_be_focused()  # by the page itself, before a key is pressed
     page.keyboard.type("viewer@example.test")
     page.keyboard.press("Tab")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Organisations")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
@@ -265,7 +267,7 @@ def test_dark_colours_have_contrast(visit: Visit) -> None:
     page.emulate_media(color_scheme="dark")
     organisation(page)
     inspect(page, "contacts-dark-desk")
-    page.get_by_role("link", name="Activity").click()
+    follow(page.get_by_role("link", name="Activity"))
     inspect(page, "activity-dark-desk")
     page.set_viewport_size({"width": 375, "height": 780})
     for path in ("/", "/security/", "/security/authenticator/", "/help/"):
