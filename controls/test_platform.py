@@ -126,6 +126,13 @@ def test_every_url_has_a_policy_and_admin_urls_a_login(
 
 
 @control("ACC-3")
+def test_strangers_get_at_no_record(app: Machine, told: Told) -> None:
+    for name, answer in told.items():
+        found = conformance.attempt_problems(part(name, answer, "attempts"), answer["urls"])
+        assert not found, f"In {name}, {'; '.join(found)}."
+
+
+@control("ACC-3")
 def test_anonymous_request_to_each_protected_url_is_refused(app: Machine, told: Told, sites: dict[str, Client]) -> None:
     for name, answer in told.items():
         site = sites[name]

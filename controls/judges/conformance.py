@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "access_problems",
     "activity_problems",
+    "attempt_problems",
     "example",
     "form_problems",
     "login_problems",
@@ -35,6 +36,7 @@ SCHEMA = Path(__file__).parent.parent / "conformance.schema.json"
 SECOND_FACTOR = {"administrators", "staff", "everybody"}
 MOST_IDLE_MINUTES, MOST_HOURS, MOST_FAILURES = 120, 24, 10
 DEEDS = {"insert", "change", "removal", "view", "export", "login", "refused"}
+FAILED = 500
 # What stands in an address where the router expects something.
 EXAMPLES = {"uuid": "00000000-0000-4000-8000-000000000000", "int": "0", "path": "0"}
 PLACE = re.compile(r"<(?:(\w+):)?\w+>")
@@ -124,6 +126,21 @@ def url_problems(urls: Iterable[Mapping[str, Any]], admin_paths: Sequence[str]) 
             problems.append(f"{url['pattern']} lies outside of admin_paths")
         if re.search(r"<(\w+:)?object_id>", url["pattern"]) and not url.get("record"):
             problems.append(f"{url['pattern']} does not check the very record")
+    return problems
+
+
+def attempt_problems(attempts: Sequence[Mapping[str, Any]], urls: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Requests that got more than they should, and addresses of records at which nobody tried."""
+    problems = []
+    for one in attempts:
+        what = f"{one['method']} {one['pattern']} as {one['who']}"
+        if one["list"] and one["shown"]:
+            problems.append(f"{what} shows another's records")
+        elif one["answer"] >= FAILED or not (one["list"] or one["refused"]):
+            problems.append(f"{what} answers {one['answer']}")
+    tried = {(one["pattern"], one["method"]) for one in attempts}
+    asked = [(url["pattern"], method) for url in urls if url.get("record") for method in url["methods"]]
+    problems += [f"{method} {pattern} was not tried" for pattern, method in asked if (pattern, method) not in tried]
     return problems
 
 

@@ -43,7 +43,8 @@ def red() -> dict[str, list[str]]:
     found = {
         "ACC-1": judges.staff_problems(told["members"], DECLARED) + judges.access_problems(told["staff_access"]),
         "ACC-2": judges.password_problems(told["passwords"], 4) + judges.login_problems(told["logins"]),
-        "ACC-3": judges.url_problems(told["urls"], ["/admin/"]),
+        "ACC-3": judges.url_problems(told["urls"], ["/admin/"])
+        + judges.attempt_problems(told["attempts"], told["urls"]),
         "LOG-1": judges.activity_problems(told["activity"]),
         "JOB-1": judges.training_problems(told["training"], datetime.now(tz=UTC).date())
         + ([] if told["help"]["address"] else ["help reaches nobody"]),
@@ -175,11 +176,11 @@ def test_admin_page_that_does_not_check_the_record_turns_exactly_its_control_red
     assert set(red()) == {"ACC-3"}
 
 
-def test_wider_rule_changes_what_requests_get(
+def test_wider_rule_changes_what_requests_get_and_turns_exactly_its_control_red(
     whole: World, monkeypatch: MonkeyPatch, browser: Callable[..., Client]
 ) -> None:
-    """What conformance cannot see, the matrix of requests does: a rule that gives too much."""
     path = reverse("contact", args=[whole.foreign_contact.pk])
     assert browser(whole.people["viewer"]).get(path).status_code == 404
     monkeypatch.setitem(rules.RULES, "customers.view_contact", rules.Rule(role=10, staff=True))  # type: ignore[arg-type]
     assert browser(whole.people["staff"]).get(path).status_code == 200
+    assert set(red()) == {"ACC-3"}

@@ -227,6 +227,39 @@ ACTIVITY = {
 }
 
 
+RECORD = {"pattern": "/contacts/<uuid:contact>/", "methods": ["GET"], "record": True}
+ATTEMPT = {
+    "who": "outsider",
+    "pattern": "/contacts/<uuid:contact>/",
+    "method": "GET",
+    "answer": 404,
+    "refused": True,
+    "shown": False,
+    "list": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("attempt", "said"),
+    [
+        ({}, []),
+        ({"answer": 200, "refused": False}, ["GET /contacts/<uuid:contact>/ as outsider answers 200"]),
+        ({"answer": 500, "refused": False}, ["GET /contacts/<uuid:contact>/ as outsider answers 500"]),
+        ({"answer": 200, "refused": False, "list": True}, []),
+        ({"answer": 500, "refused": False, "list": True}, ["GET /contacts/<uuid:contact>/ as outsider answers 500"]),
+        (
+            {"answer": 200, "refused": False, "list": True, "shown": True},
+            ["GET /contacts/<uuid:contact>/ as outsider shows another's records"],
+        ),
+        ({"method": "POST"}, ["GET /contacts/<uuid:contact>/ was not tried"]),
+    ],
+)
+def test_stranger_that_gets_at_a_record_is_named(attempt: dict[str, Any], said: list[str]) -> None:
+    tried = {**ATTEMPT, **attempt}
+    assert conformance.form_problems({**TOLD, "attempts": [tried]}) == []
+    assert conformance.attempt_problems([tried], [RECORD]) == said
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -18,6 +18,7 @@ from django.db.models import FileField
 from django.urls import reverse
 
 from art32_platform import DISTRIBUTION, VERSION
+from art32_platform.access.attempts import attempts
 from art32_platform.access.urls import pages
 from art32_platform.accounts.models import Account
 from art32_platform.activity.chain import verify
@@ -56,6 +57,7 @@ def conformance() -> dict[str, Any]:
             }
             for page in pages()
         ],
+        "attempts": attempts(),
         "activity": {
             "table": Activity._meta.db_table,  # noqa: SLF001 - Django's documented interface
             "columns": [field.column for field in Activity._meta.concrete_fields],  # noqa: SLF001 - as above
