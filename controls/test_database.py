@@ -91,6 +91,19 @@ def test_grants_equal_the_declaration(database: Machine, inside: dict[str, dict[
 
 
 @control("PUR-1")
+def test_extensions_equal_the_declaration(
+    database: Machine, inside: dict[str, dict[str, Any]], declaration: Environment
+) -> None:
+    declared = {service["database"]: service["extensions"] for service in declaration.services}
+    found = [
+        f"{problem} in database {name}"
+        for name, content in inside.items()
+        for problem in cluster.extension_problems(content, declared[name])
+    ]
+    assert not found, f"The extensions differ from services: {'; '.join(found)}."
+
+
+@control("PUR-1")
 def test_nothing_carries_rows_elsewhere(
     database: Machine, running: dict[str, Any], inside: dict[str, dict[str, Any]]
 ) -> None:

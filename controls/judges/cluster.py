@@ -6,6 +6,7 @@ __all__ = [
     "Expected",
     "excess_grants",
     "expected",
+    "extension_problems",
     "hba_problems",
     "loose_logins",
     "membership_problems",
@@ -120,7 +121,10 @@ def relation_problems(inside: Mapping[str, Any], name: str) -> list[str]:
     for relation, content in sorted(inside["relations"].items()):
         most = NUMBERS if content["kind"] == "S" else ROWS
         allowed = {login: most, readonly: frozenset({"SELECT"})}
-        if content["owner"] != owner:
+        if content.get("extension") and content["owner"] == SUPERUSER:
+            # Whether the extension may be there is asked elsewhere; its views show everybody what is theirs.
+            allowed["PUBLIC"] = frozenset({"SELECT"}) if content["kind"] == "v" else frozenset()
+        elif content["owner"] != owner:
             problems.append(f"{relation} belongs to {content['owner']}")
         problems += [
             f"{who} has {what} on {relation}"
@@ -128,6 +132,20 @@ def relation_problems(inside: Mapping[str, Any], name: str) -> list[str]:
             if who != content["owner"] and what not in allowed.get(who, frozenset())
         ]
     return problems
+
+
+def extension_problems(inside: Mapping[str, Any], declared: Iterable[str]) -> list[str]:
+    """Extensions that are neither declared nor needed by a declared one, and declared ones that are missing."""
+    needs: Mapping[str, Sequence[str]] = inside["extensions"]
+    wanted = set(declared)
+    expected, waiting = set(wanted), [name for name in wanted if name in needs]
+    while waiting:
+        further = set(needs.get(waiting.pop(), ())) - expected
+        expected |= further
+        waiting += further
+    return [f"extension {name} is not declared" for name in sorted(needs.keys() - expected)] + [
+        f"extension {name} is missing" for name in sorted(wanted - needs.keys())
+    ]
 
 
 def outgoing(cluster: Mapping[str, Any], inside: Iterable[Mapping[str, Any]]) -> list[str]:

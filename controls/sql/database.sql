@@ -12,6 +12,9 @@ SELECT jsonb_pretty(jsonb_build_object(
     SELECT coalesce(jsonb_object_agg(format('%s.%s', nspname, relname), jsonb_build_object(
       'kind', relkind,
       'owner', pg_get_userbyid(relowner),
+      'extension', (
+        SELECT extname FROM pg_depend JOIN pg_extension ON pg_extension.oid = refobjid
+        WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND refclassid = 'pg_extension'::regclass AND deptype = 'e'),
       'grants', (
         SELECT coalesce(jsonb_agg(jsonb_build_array(
           CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, privilege_type)), '[]')
@@ -37,4 +40,10 @@ SELECT jsonb_pretty(jsonb_build_object(
     'publications', (SELECT coalesce(jsonb_agg(pubname), '[]') FROM pg_publication),
     'servers', (SELECT coalesce(jsonb_agg(srvname), '[]') FROM pg_foreign_server),
     'extensions', (SELECT coalesce(jsonb_agg(extname), '[]') FROM pg_extension)),
+  -- Each with the ones it needs.
+  'extensions', (
+    SELECT coalesce(jsonb_object_agg(extname, (
+      SELECT coalesce(jsonb_agg(needed.extname), '[]') FROM pg_depend JOIN pg_extension AS needed ON needed.oid = refobjid
+      WHERE classid = 'pg_extension'::regclass AND refclassid = classid AND objid = pg_extension.oid)), '{}')
+    FROM pg_extension WHERE extname <> 'plpgsql'),
   'languages', (SELECT coalesce(jsonb_agg(lanname), '[]') FROM pg_language WHERE NOT lanpltrusted AND lanispl)));

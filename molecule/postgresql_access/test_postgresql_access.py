@@ -66,6 +66,8 @@ def test_passwords_are_scram_and_end_with_the_last_day(server: Machine) -> None:
         ("platform", "COPY entry TO PROGRAM 'cat'", "pg_execute_server_program"),
         ("platform", "SELECT pg_read_file('/etc/hostname')", DENIED),
         ("platform", "SET ROLE platform_owner", DENIED),
+        ("platform", "SELECT public.similarity('word', 'two words') > 0.3", "t"),
+        ("platform", "SELECT public.earth() > 0", "t"),
         ("joe", "SELECT count(*) > 0 FROM log", "t"),
         ("joe", "INSERT INTO entry VALUES (1)", DENIED),
         ("joe", "SET ROLE platform", DENIED),
@@ -84,6 +86,12 @@ def test_nobody_connects_to_what_is_not_theirs(server: Machine, role: str, datab
     assert server.check_output("runuser -u postgres -- psql -XAtqc %s", question) == "f"
     own = question.replace(database, "platform" if role == "joe" else role)
     assert server.check_output("runuser -u postgres -- psql -XAtqc %s", own) == "t"
+
+
+def test_extensions_are_the_declared_ones_and_those_that_data_hangs_on(server: Machine) -> None:
+    query = "SELECT extname FROM pg_extension ORDER BY 1"
+    found = server.check_output("runuser -u postgres -- psql -XAtqc %s platform", query)
+    assert found.split() == ["cube", "earthdistance", "hstore", "pg_trgm", "plpgsql"]
 
 
 def test_databases_are_unicode_whatever_the_cluster_is(server: Machine) -> None:

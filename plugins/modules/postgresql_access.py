@@ -19,8 +19,9 @@ description:
   - Nobody may connect to a declared database, or make things in its schema V(public), merely by being there.
   - Roles of people that are no longer declared lose their login and sessions. The role goes too unless it
     owns something.
-  - Other roles, memberships, databases, grants, owners, publications, subscriptions, foreign servers and replication
-    slots that nobody declared are reported. No data is ever dropped.
+  - Extensions are made in the schema V(public), with those they need.
+  - Other roles, memberships, databases, grants, owners, extensions, publications, subscriptions, foreign servers and
+    replication slots that nobody declared are reported. No data is ever dropped.
   - A password is compared with the stored SCRAM-SHA-256 verifier. The server gets a verifier too, never the password.
 requirements:
   - Debian's package C(python3-psycopg) on the host
@@ -37,6 +38,11 @@ options:
     type: list
     elements: str
     default: []
+  extensions:
+    description: The extensions of each database, a list by the database's name. Their packages have to be installed.
+    type: dict
+    default: {}
+    version_added: 0.1.0
   connection_limit:
     description: Connections that each service may have.
     type: int
@@ -77,7 +83,8 @@ options:
     description:
       - What happens to what nobody declared.
       - V(remove) takes logins, memberships and grants away, ends publications, subscriptions, foreign servers and
-        replication slots, and shuts databases for connections. Roles and databases stay where data hangs on them.
+        replication slots, and shuts databases for connections. Roles, databases and extensions stay where data hangs on
+        them.
     type: str
     choices: [report, remove]
     default: report
@@ -101,6 +108,7 @@ EXAMPLES = r"""
 - name: Declare databases, roles and grants
   art32.server.postgresql_access:
     databases: [platform]
+    extensions: {platform: [pg_trgm]}
     people:
       - {name: jane, role: readonly}
     passwords: "{{ vault_database_passwords }}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 __all__ = ["check_services", "service", "services_on"]
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,11 +34,15 @@ UNITS = frozenset(
         *("database-check", "restore-drill", "resume", "revocations"),
     }
 )
+# Extensions that lead out of the database, to other servers or into the host: PUR-1 refuses them.
+REACHING_OUT = ("adminpack", "dblink", "file_fdw", "pglogical", "postgres_fdw")
+AN_EXTENSION = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 A_NAME = "lower-case letters, digits and dashes, at most 23"
 
 DEFAULTS: Mapping[str, Any] = {
     "health": "/healthz",
     "database": "",
+    "extensions": [],
     "aliases": [],
     "admin_paths": [],
     "login_paths": [],
@@ -119,6 +124,7 @@ def _check_parts(variable: str, entry: Mapping[str, Any]) -> list[Problem]:
     return [
         *check_mapping(f"{variable}.source", source, SOURCE_FIELDS[kind]),
         *_check_programs(variable, entry),
+        *_check_extensions(variable, entry),
         *_check_secret_variables(variable, entry),
     ]
 
@@ -145,6 +151,13 @@ def _check_secret_variables(variable: str, entry: Mapping[str, Any]) -> list[Pro
         for index, name in enumerate(entry.get("secret_variables", []))
         if name not in secrets
     ]
+
+
+def _check_extensions(variable: str, entry: Mapping[str, Any]) -> list[Problem]:
+    if entry.get("extensions") and not entry.get("database"):
+        allowed = f"extensions only beside {variable}.database"
+        return [Problem(variable=f"{variable}.extensions", value=entry["extensions"], allowed=allowed)]
+    return []
 
 
 def _check_unique(services: Sequence[Mapping[str, Any]]) -> list[Problem]:
@@ -224,6 +237,12 @@ def _is_locations(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
     )
 
 
+def _is_extensions(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
+    return isinstance(value, list) and all(
+        isinstance(name, str) and AN_EXTENSION.fullmatch(name) and name not in REACHING_OUT for name in value
+    )
+
+
 def _is_command(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
     return isinstance(value, list) and all(is_text(word) and "\n" not in word for word in value)
 
@@ -295,6 +314,10 @@ SERVICE_FIELDS: Mapping[str, Field] = {
     "database": Field(
         allowed="lower-case letters, digits, dashes and underscores, at most 31",
         test=lambda value: _is_identifier(value) and value not in RESERVED,
+    ),
+    "extensions": Field(
+        allowed=f"a list of extensions like pg_trgm, none that leads out of the database ({', '.join(REACHING_OUT)})",
+        test=_is_extensions,
     ),
     "aliases": Field(
         allowed="a list of further host names that lead to the domain; *.NAME for all directly under one",

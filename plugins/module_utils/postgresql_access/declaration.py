@@ -40,6 +40,7 @@ class Service:
     database: str
     connection_limit: int = 50
     locale: str = "C.UTF-8"
+    extensions: frozenset[str] = frozenset()
 
     @property
     def owner(self) -> str:

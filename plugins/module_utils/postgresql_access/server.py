@@ -19,6 +19,7 @@ except ImportError:
 else:
     HAS_PSYCOPG = True
 
+from .extensions import Extension, plan_extensions
 from .model import AccessError, Attributes, DefaultGrant, Fact, Grant, Membership, Object, Owner, identifier
 from .plan import Change, Cluster, Plan, StoredRole, fresh_cluster, fresh_database, plan_cluster, plan_database
 
@@ -97,6 +98,26 @@ select 'replication slot ' || slot_name,
        format('select pg_terminate_backend(%L::int); select pg_drop_replication_slot(%L)', active_pid, slot_name)
   from pg_replication_slots where not temporary
 """
+# What each extension needs, and whether it has tables of its own or anything else in the database was made with it.
+# Foreign servers do not count: they are ended first.
+EXTENSIONS = """
+with recursive part (extension, classid, objid) as (
+  select oid, 'pg_extension'::regclass::oid, oid from pg_extension where extname <> 'plpgsql'
+  union
+  select extension, d.classid, d.objid
+    from part join pg_depend d on d.refclassid = part.classid and d.refobjid = part.objid
+   where d.deptype in ('e', 'i', 'a')
+)
+select extname,
+       array(select needed.extname::text from pg_depend d join pg_extension needed on needed.oid = d.refobjid
+              where d.refclassid = 'pg_extension'::regclass and d.classid = d.refclassid and d.objid = e.oid),
+       exists (select from part join pg_class c on c.oid = part.objid
+                where extension = e.oid and classid = 'pg_class'::regclass and relkind in ('r', 'p'))
+       or exists (select from part join pg_depend d on d.refclassid = part.classid and d.refobjid = part.objid
+                   where extension = e.oid and d.deptype = 'n' and d.classid <> 'pg_foreign_server'::regclass
+                     and not exists (select from part o where o.classid = d.classid and o.objid = d.objid))
+  from pg_extension e where extname <> 'plpgsql'
+"""
 DEFAULT_KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS"}
 
 
@@ -171,8 +192,10 @@ def _plan_inside(
     """Plan the inside of a service's database, and carry it out; no connection means that the database is not made."""
     facts = fresh_database() if inside is None else fetch_database(inside)
     plan = plan_database(service, facts, declared=declaration.roles(), remove=remove)
+    where = f" (database {service.database})"
+    extensions = [] if inside is None else fetch_extensions(inside)
+    plan_extensions(plan, service.extensions, extensions, where=where, remove=remove)
     if inside is not None:
-        where = f" (database {service.database})"
         plan.undeclared += [f"{text}{where}" for (text,) in _rows(inside, STRANGE_OWNERS, service.owner)]
         _plan_ways_out(plan, _rows(inside, WAYS_OUT), where=where, remove=remove)
         if not check:
@@ -184,7 +207,8 @@ def _plan_ways_out(plan: Plan, found: Rows, *, where: str, remove: bool) -> None
     """Report what could carry rows to another place, or end it."""
     if remove:
         plan.before += [f"{text}{where}" for text, _ in found]
-        plan.rights += [Change(text=f"no longer: {text}{where}", statement=statement) for text, statement in found]
+        ends = [Change(text=f"no longer: {text}{where}", statement=statement) for text, statement in found]
+        plan.rights[:0] = ends  # extensions cannot go before
     else:
         plan.undeclared += [f"{text}{where}" for text, _ in found]
 
@@ -237,6 +261,14 @@ def fetch_database(connection: psycopg.Connection[Any]) -> set[Fact]:
         Grant(target=Object(kind=kind, path=(schema, name)), grantee=grantee, privilege=privilege, grantable=grantable)
         for kind, schema, name, grantee, privilege, grantable in _rows(connection, TABLE_GRANTS)
     }
+
+
+def fetch_extensions(connection: psycopg.Connection[Any]) -> list[Extension]:
+    """Read a database's extensions, without the one that every database has."""
+    return [
+        Extension(name=name, needs=frozenset(needs), in_use=in_use)
+        for name, needs, in_use in _rows(connection, EXTENSIONS)
+    ]
 
 
 def carry_out(connection: psycopg.Connection[Any], plan: Plan) -> None:

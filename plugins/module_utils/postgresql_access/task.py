@@ -25,6 +25,7 @@ PERSON: dict[str, Any] = {
 }
 ARGUMENTS: dict[str, Any] = {
     "databases": {"type": "list", "elements": "str", "default": []},
+    "extensions": {"type": "dict", "default": {}},
     "connection_limit": {"type": "int", "default": 50},
     "locale": {"type": "str", "default": "C.UTF-8"},
     "people": {"type": "list", "elements": "dict", "options": PERSON, "default": []},
@@ -38,8 +39,17 @@ ARGUMENTS: dict[str, Any] = {
 
 def declared(params: Mapping[str, Any]) -> Declaration:
     """What the task declares, with every person's password and last day."""
+    extensions = params["extensions"]
+    strange = sorted(extensions.keys() - set(params["databases"]))
+    if strange:
+        raise AccessError(f"extensions names database {strange[0]}; it has to be one of databases")
     services = tuple(
-        Service(database=name, connection_limit=params["connection_limit"], locale=params["locale"])
+        Service(
+            database=name,
+            connection_limit=params["connection_limit"],
+            locale=params["locale"],
+            extensions=frozenset(extensions.get(name, ())),
+        )
         for name in params["databases"]
     )
     return Declaration(

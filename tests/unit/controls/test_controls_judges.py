@@ -207,9 +207,11 @@ def test_public_grant_on_a_database_is_named() -> None:
     assert problems(found) == ["PUBLIC has CONNECT on database platform"]
 
 
-def relation(*grants: list[str], owner: str = "platform_owner", kind: str = "r") -> dict[str, Any]:
+def relation(
+    *grants: list[str], owner: str = "platform_owner", kind: str = "r", extension: str | None = None
+) -> dict[str, Any]:
     """A database with one relation."""
-    content = {"kind": kind, "owner": owner, "grants": list(grants), "triggers": []}
+    content = {"kind": kind, "owner": owner, "grants": list(grants), "triggers": [], "extension": extension}
     return {"schemas": {}, "relations": {"public.t": content}}
 
 
@@ -223,10 +225,32 @@ def relation(*grants: list[str], owner: str = "platform_owner", kind: str = "r")
         (relation(["joe", "SELECT"]), ["joe has SELECT on public.t"]),
         (relation(["PUBLIC", "SELECT"]), ["PUBLIC has SELECT on public.t"]),
         (relation(owner="joe"), ["public.t belongs to joe"]),
+        (relation(["PUBLIC", "SELECT"], owner="postgres", kind="v", extension="pg_stat_statements"), []),
+        (
+            relation(["PUBLIC", "SELECT"], owner="postgres", extension="pg_trgm"),
+            ["PUBLIC has SELECT on public.t"],
+        ),
+        (relation(owner="joe", extension="pg_trgm"), ["public.t belongs to joe"]),
     ],
 )
 def test_grants_on_tables_beyond_the_declared_are_named(inside: dict[str, Any], found: list[str]) -> None:
     assert cluster.relation_problems(inside, "platform") == found
+
+
+@pytest.mark.parametrize(
+    ("there", "declared", "found"),
+    [
+        ({}, [], []),
+        ({"cube": [], "earthdistance": ["cube"]}, ["earthdistance"], []),
+        ({"cube": []}, [], ["extension cube is not declared"]),
+        ({"cube": [], "earthdistance": ["cube"]}, ["cube"], ["extension earthdistance is not declared"]),
+        ({}, ["pg_trgm"], ["extension pg_trgm is missing"]),
+    ],
+)
+def test_extensions_beyond_and_below_the_declared_are_named(
+    there: dict[str, list[str]], declared: list[str], found: list[str]
+) -> None:
+    assert cluster.extension_problems({"extensions": there}, declared) == found
 
 
 def line(**changes: object) -> dict[str, object]:

@@ -22,6 +22,10 @@ PLATFORM: dict[str, Any] = {
     "database": "platform",
 }
 A_DOMAIN = "a host name in lower case like platform.example.test, without blanks"
+EXTENSIONS = (
+    "a list of extensions like pg_trgm, none that leads out of the database"
+    " (adminpack, dblink, file_fdw, pglogical, postgres_fdw)"
+)
 A_SOURCE = "{wheel: PATH}, {package: NAME, version: VERSION} or {checkout: PATH}"
 
 
@@ -128,6 +132,14 @@ A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /,
             f"services[0].aliases[1]: {PLATFORM['domain']} is not allowed; {TAKEN}",
         ),
         (
+            {"extensions": ["pg_trgm", "dblink"]},
+            f'services[0].extensions: ["pg_trgm", "dblink"] is not allowed; {EXTENSIONS}',
+        ),
+        (
+            {"extensions": ["pg_trgm; DROP"]},
+            f'services[0].extensions: ["pg_trgm; DROP"] is not allowed; {EXTENSIONS}',
+        ),
+        (
             {"static": [{"path": "/static", "directory": "/srv/site/"}]},
             f'services[0].static: [{{"path": "/static", "directory": "/srv/site/"}}] is not allowed; {A_STATIC}',
         ),
@@ -152,6 +164,13 @@ A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /,
 )
 def test_refuses_impossible_services(change: dict[str, Any], message: str) -> None:
     assert [str(problem) for problem in check_services([PLATFORM | change])] == [message]
+
+
+def test_refuses_extensions_without_a_database() -> None:
+    entry = {key: value for key, value in PLATFORM.items() if key != "database"} | {"extensions": ["pg_trgm"]}
+    assert [str(problem) for problem in check_services([entry])] == [
+        'services[0].extensions: ["pg_trgm"] is not allowed; extensions only beside services[0].database'
+    ]
 
 
 def test_refuses_two_services_on_one_socket() -> None:
