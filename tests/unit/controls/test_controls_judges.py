@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.art32.server.plugins.module_utils.declaration import services
 
 from controls.judges import accounts, cluster, firewall, logs, ports, sshd
 from controls.judges.firewall import Opening
@@ -251,6 +252,10 @@ def test_extensions_beyond_and_below_the_declared_are_named(
     there: dict[str, list[str]], declared: list[str], found: list[str]
 ) -> None:
     assert cluster.extension_problems({"extensions": there}, declared) == found
+
+
+def test_what_the_audit_refuses_cannot_be_declared() -> None:
+    assert frozenset(services.REACHING_OUT) == cluster.REACHING_OUT
 
 
 def line(**changes: object) -> dict[str, object]:
