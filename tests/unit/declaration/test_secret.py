@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     [
         ("vault_backup_cipher_pass", True),
         ("vault_platform_data_key", True),
+        ("vault_certbot_dns_key_secret", True),
         ("vault_platform_secret_key", False),
         ("vault_database_passwords.jane", False),
     ],
