@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 if TYPE_CHECKING:
     from controls.environment import Environment
@@ -53,8 +54,10 @@ def newest(records: Path, pattern: str) -> dict[str, Any]:
 
 def opened(declaration: Environment) -> dict[str, Any]:
     """The vault's secrets."""
-    files = import_module("ansible_collections.art32.server.plugins.plugin_utils.environment_files")
-    return dict(files.EnvironmentFiles(declaration.directory).vault())
+    password = (declaration.directory / ".vault-password").read_text(encoding="utf-8").strip()
+    vault = VaultLib([("default", VaultSecret(password.encode()))])
+    content = (declaration.directory / "group_vars" / "all" / "vault.yml").read_bytes()
+    return dict(yaml.safe_load(vault.decrypt(content)))
 
 
 def shown(declaration: Environment, records: Path) -> dict[str, str]:

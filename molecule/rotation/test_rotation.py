@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.art32.server.plugins.module_utils.declaration.site import texts_of
 from conftest import newest, opened, shown
 
 from controls.web import Client
+from plugins.module_utils.declaration.site import texts_of
 from tests.pages import check_page, task_of
 
 if TYPE_CHECKING:

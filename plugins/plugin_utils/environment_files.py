@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PEOPLE = "group_vars/all/people.yml"
-AUTHORITY = ".ssh/user_ca"
+KEYS = (".ssh/user_ca", ".ssh/audit")  # encrypted like the vault: who signs certificates, and who signs audits
 VAULT = "group_vars/all/vault.yml"
 PASSWORD = ".vault-password"  # noqa: S105 - a file's name
 SECRET_BYTES = 48
@@ -81,8 +81,9 @@ class EnvironmentFiles:
             self.write(pending.name, f"{fresh_secret()}\n", 0o600, pending.parent)
         password = pending.read_text(encoding="utf-8").strip()
         self.write_vault(self.vault(), password)
-        if (self.directory / AUTHORITY).is_file():
-            self.write(AUTHORITY, self.lib(password).encrypt(self.decrypt(AUTHORITY)).decode(), 0o600)
+        for key in KEYS:
+            if (self.directory / key).is_file():
+                self.write(key, self.lib(password).encrypt(self.decrypt(key)).decode(), 0o600)
         pending.replace(self.password_file)
 
     def write_vault(self, values: dict[str, Any], password: str | None = None) -> None:

@@ -98,7 +98,8 @@ def test_a_change_of_the_password_that_was_stopped_goes_on(
     (tmp_path / ".vault-password").write_text("former\n", encoding="utf-8")
     files = EnvironmentFiles(tmp_path)
     files.write_vault({"vault_x": "planted"})
-    (tmp_path / ".ssh/user_ca").write_text(files.lib().encrypt("key").decode(), encoding="utf-8")
+    for name in (".ssh/user_ca", ".ssh/audit"):
+        (tmp_path / name).write_text(files.lib().encrypt("key").decode(), encoding="utf-8")
 
     remaining = [writes]
     replace = Path.replace
@@ -114,10 +115,10 @@ def test_a_change_of_the_password_that_was_stopped_goes_on(
         with pytest.raises(KeyboardInterrupt):
             files.change_password()
     assert files.vault() == {"vault_x": "planted"}
-    assert files.decrypt(".ssh/user_ca") == b"key"
+    assert files.decrypt(".ssh/user_ca") == files.decrypt(".ssh/audit") == b"key"
     files.change_password()
     assert files.vault() == {"vault_x": "planted"}
-    assert files.decrypt(".ssh/user_ca") == b"key"
+    assert files.decrypt(".ssh/user_ca") == files.decrypt(".ssh/audit") == b"key"
     assert not files.next_password_file.exists()
     with pytest.raises(AnsibleError):
         files.lib("former").decrypt((tmp_path / "group_vars/all/vault.yml").read_bytes())
