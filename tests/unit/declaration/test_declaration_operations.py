@@ -89,7 +89,7 @@ def test_files_are_replaced_and_comments_stay(tmp_path: Path) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("writes", range(4))
+@pytest.mark.parametrize("writes", range(5))
 def test_a_change_of_the_password_that_was_stopped_goes_on(
     writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
