@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "tests"
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 SKIP = re.compile(r"SKIPPED \[\d+\] (\S+?):(?:\d+:)? (.*)")
+FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+::.*)")
 TAIL = 60
+WIDTH = 200
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Outcome:
     seconds: float
     counts: dict[str, int]
     skips: list[str]
+    failures: list[str]
     log: Path
 
 
@@ -105,7 +108,8 @@ def run(job: Job) -> Outcome:
     text = log.read_text(encoding="utf-8", errors="replace")
     counts = count(text)
     skips = [f"{place}: {reason}" for place, reason in SKIP.findall(text)]
-    return Outcome(job, code == 0, time.monotonic() - start, counts, skips, log)
+    failures = [match[1] for line in text.splitlines() if (match := FAILURE.match(line))]
+    return Outcome(job, code == 0, time.monotonic() - start, counts, skips, failures, log)
 
 
 def allowed_skips() -> list[str]:
@@ -115,7 +119,7 @@ def allowed_skips() -> list[str]:
 
 
 def report(outcomes: list[Outcome]) -> int:
-    """Print what failed and the closing line; the exit code says whether everything is well."""
+    """Print what failed, at last a line for each test, and the closing line; the exit code says whether all is well."""
     totals = {"passed": 0, "failed": 0, "skipped": 0}
     allowed = allowed_skips()
     for outcome in outcomes:
@@ -130,6 +134,11 @@ def report(outcomes: list[Outcome]) -> int:
         if not outcome.ok:
             print(f"\n==> {outcome.job.name} failed; the end of {outcome.log.relative_to(ROOT)}:")
             print("\n".join(outcome.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]))
+    print()
+    for outcome in outcomes:
+        if not outcome.ok:
+            print(f"failed: {outcome.job.name}")
+            print("".join(f"  {failure[:WIDTH]}\n" for failure in outcome.failures), end="")
     print(f"\n{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     return 1 if totals["failed"] else 0
 
