@@ -123,6 +123,12 @@ def test_the_licence_is_the_one_declared() -> None:
     assert "GNU GENERAL PUBLIC LICENSE" in (ROOT / "LICENSE").read_text(encoding="utf-8")
 
 
+def test_no_file_has_the_marks_of_an_unfinished_merge() -> None:
+    marks = [f"-e^{mark * 7} " for mark in "<>"]
+    found = subprocess.run(["git", "grep", "-lE", *marks], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+
+
 def test_requirements_are_pinned_with_hashes_and_name_no_registry() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
         text = path.read_text(encoding="utf-8")
