@@ -125,7 +125,8 @@ def test_the_licence_is_the_one_declared() -> None:
 
 def test_no_file_has_the_marks_of_an_unfinished_merge() -> None:
     marks = [f"-e^{mark * 7} " for mark in "<>"]
-    found = subprocess.run(["git", "-c", "safe.directory=*", "grep", "-lE", *marks], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["git", "-c", "safe.directory=*", "grep", "-lE", *marks]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (1, "")
 
 
