@@ -7,7 +7,7 @@ __all__ = ["COMMANDS", "Placed", "asked", "group_openings", "groups_of", "instan
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,9 @@ def asked(lab: Lab, name: str) -> Any:  # noqa: ANN401 - as AWS has it
         except Exception as error:  # noqa: BLE001 - whatever it is, AWS was not asked
             not_assessed(f"AWS does not answer: {error}")
         text = json.dumps(answer, indent=1, default=str)
-        kept = lab.store.keep(host="aws", name=name, command=f"aws {name}", rc=0, stdout=text)
+        kept = lab.store.keep(
+            host="aws", name=name, command=f"aws {name}", rc=0, stdout=text, tool=f"boto3 {metadata.version('boto3')}"
+        )
     return lab.store.use(kept).json()
 
 

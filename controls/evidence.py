@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Evidence", "NotAssessedError", "Store"]
+__all__ = ["VERSIONS", "Evidence", "NotAssessedError", "Store"]
 
 import json
 import re
@@ -13,10 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import tools
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 INDEX = "index.json"
+VERSIONS = "versions"  # the name of the output that has a host's packages
 NOT_FOUND = 127  # the shell's own answer for a command that does not exist
 
 
@@ -26,7 +29,7 @@ class NotAssessedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The output of one command on one host. `path` is relative to the bundle."""
+    """The output of one command on one host. `path` is relative to the bundle, `tool` what said it, and its version."""
 
     host: str
     name: str
@@ -36,6 +39,7 @@ class Evidence:
     stdout: str
     stderr: str
     path: str
+    tool: str = ""
 
     @property
     def text(self) -> str:
@@ -84,9 +88,9 @@ class Store:
         self._listeners.append(listener)
 
     def keep(  # noqa: PLR0913 - what a process answers has many parts
-        self, *, host: str, name: str, command: str, rc: int, stdout: str, stderr: str = ""
+        self, *, host: str, name: str, command: str, rc: int, stdout: str, stderr: str = "", tool: str = ""
     ) -> Evidence:
-        """Write one output down."""
+        """Write one output down; a command of a managed host needs no `tool`, its packages are asked there."""
         path = self._path(host, name)
         kept = Evidence(
             host=host,
@@ -97,6 +101,7 @@ class Store:
             stdout=stdout,
             stderr=stderr,
             path=str(path),
+            tool=tool,
         )
         target = self.directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,15 +134,16 @@ class Store:
         return evidence
 
     def write_index(self) -> None:
-        """List every output with its command, host, time, exit status and digest."""
-        entries = [_entry(kept) for kept in self.everything()]
+        """List every output with its command, tool, host, time, exit status and digest."""
+        entries = [_entry(kept, self.find(kept.host, VERSIONS)) for kept in self.everything()]
         target = self.directory / "raw" / INDEX
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
 
 
-def _entry(kept: Evidence) -> dict[str, Any]:
+def _entry(kept: Evidence, versions: Evidence | None) -> dict[str, Any]:
     entry = asdict(kept)
+    entry["tool"] = kept.tool or tools.of_command(kept.command, versions.stdout if versions else "")
     entry["sha256"] = sha256(entry.pop("stdout").encode()).hexdigest()
     return entry
 

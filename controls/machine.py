@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import testinfra.backend
 from testinfra.host import Host
 
-from . import sources
-from .evidence import Evidence, NotAssessedError, Store
+from . import sources, tools
+from .evidence import VERSIONS, Evidence, NotAssessedError, Store
 from .scans import Scans
 from .ssh import Connections, Unreachable
 
@@ -51,7 +51,14 @@ class Lab:
     def declared(self, name: str, **values: object) -> Evidence:
         """Keep what the environment declares as evidence of a check that rests on it."""
         text = json.dumps(values, indent=1, default=str)
-        kept = self.store.keep(host="declaration", name=name, command="ansible-inventory --list", rc=0, stdout=text)
+        kept = self.store.keep(
+            host="declaration",
+            name=name,
+            command="ansible-inventory --list",
+            rc=0,
+            stdout=text,
+            tool=f"ansible-core {tools.controller()['ansible-core']}",
+        )
         return self.store.use(kept)
 
     @cached_property
@@ -156,6 +163,8 @@ class Machine(Host):
         """
         if self.lab.kept_only:
             return {name: self.collected(name) for name in commands}
+        if not self.lab.store.find(self.name, VERSIONS):
+            commands = {VERSIONS: tools.VERSIONS, **commands}
         answers = self._run_remote("collect.py", dict(commands), COMMAND_SECONDS, COMMANDS_AT_ONCE)
         keep = partial(self.lab.store.keep, host=self.name)
         return {name: keep(name=name, command=command, **answers[name]) for name, command in commands.items()}
@@ -168,7 +177,13 @@ class Machine(Host):
         told = self.lab.connections.attempt(self.name, login, **options)
         command = f"ssh {login.user}@{self.name} true"
         kept = self.lab.store.keep(
-            host=self.name, name=name, command=command, rc=told.returncode, stdout=told.stderr, stderr=told.stderr
+            host=self.name,
+            name=name,
+            command=command,
+            rc=told.returncode,
+            stdout=told.stderr,
+            stderr=told.stderr,
+            tool=f"OpenSSH {tools.controller()['openssh']}",
         )
         return self.lab.store.use(kept)
 
@@ -176,17 +191,22 @@ class Machine(Host):
         """Try TCP connections from here; a line for each address and port says what was met: open, refused, silent."""
         if self.lab.kept_only:
             return self.collected(name)
-        found = self._run_remote("probe.py", targets, PORT_SECONDS)
+        version, found = self._run_remote("probe.py", targets, PORT_SECONDS)
         text = "".join(f"{address} {port} {outcome}\n" for address, port, outcome in found)
-        return self.lab.store.keep(host=self.name, name=name, command="TCP connect", rc=0, stdout=text)
+        return self.lab.store.keep(
+            host=self.name, name=name, command="TCP connect", rc=0, stdout=text, tool=f"Python {version}"
+        )
 
     def can_connect(self, address: str, port: int) -> bool:
         """Whether a TCP port answers a connection from here."""
-        return self._run_remote("probe.py", [(address, port)], PORT_SECONDS)[0][2] == "open"  # type: ignore[no-any-return]
+        _, [[*_, outcome]] = self._run_remote("probe.py", [(address, port)], PORT_SECONDS)
+        return str(outcome) == "open"
 
-    def keep(self, name: str, command: str, text: str) -> Evidence:
-        """Keep what was seen from this host as evidence of the running check."""
-        return self.lab.store.use(self.lab.store.keep(host=self.name, name=name, command=command, rc=0, stdout=text))
+    def keep(self, name: str, command: str, text: str, *, tool: str = "") -> Evidence:
+        """Keep what the controller's Python, or another tool of its, saw from this host as the check's evidence."""
+        keep = self.lab.store.keep
+        kept = keep(host=self.name, name=name, command=command, rc=0, stdout=text, tool=tool or tools.python())
+        return self.lab.store.use(kept)
 
     def way(self, address: str, port: int) -> tuple[str, int]:
         """Where to connect so that the connection leaves from this host."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Audit", "build", "page", "write_bundle"]
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import yaml
+from markupsafe import Markup, escape
 
 from . import annex
 from .answers import Answer, answers
@@ -118,6 +120,7 @@ def page(audit: Audit) -> str:
     """The report as one self-contained HTML page."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template.filters["code"] = _code
     last = audit.before[-1] if audit.before else None
     return template.get_template("report.html.j2").render(
         audit=audit,
@@ -128,6 +131,11 @@ def page(audit: Audit) -> str:
         statuses=STATUSES,
         length=len(audit.before) + 1,
     )
+
+
+def _code(text: str) -> Markup:
+    """A sentence whose `commands` are set as such."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it was escaped
 
 
 def _promises(audit: Audit) -> list[dict[str, Any]]:

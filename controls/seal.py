@@ -5,20 +5,17 @@ from __future__ import annotations
 __all__ = ["MANIFEST", "SIGNATURE", "SealError", "seal", "signer"]
 
 import json
-import platform
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plugins.module_utils import access
 
-from . import certificates
+from . import certificates, tools
 from .environment import PROJECT
 from .evidence import NotAssessedError
 
@@ -32,7 +29,6 @@ FORMAT, NAMESPACE = "art32.bundle/1", "art32-audit"
 BUNDLES = "[0-9]*T[0-9]*Z*"
 PUBLIC = ".pub"
 VERIFY = PROJECT / "scripts" / "verify-bundle"
-TOOLS = ("ansible-core", "pytest", "pytest-testinfra", "psycopg", "jinja2")
 
 
 class SealError(Exception):
@@ -49,7 +45,7 @@ def seal(directory: Path, environment: Environment, report: Mapping[str, Any]) -
         "environment": report["environment"],
         "time": report["time"],
         "version": report["version"],
-        "tools": tools(),
+        "tools": tools.controller(),
         "previous": previous(directory),
         "files": digests(directory),
     }
@@ -64,14 +60,6 @@ def signer(environment: Environment) -> str:
     Raises SealError when it cannot be made or read.
     """
     return access.fingerprint(_public(environment))
-
-
-def tools() -> dict[str, str]:
-    """What the audit was made with on the controller, by its versions."""
-    told = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
-    found = re.match(r"OpenSSH_(\S+?),? ", told)
-    versions = {name: metadata.version(name) for name in TOOLS}
-    return {"python": platform.python_version(), "openssh": found[1] if found else "unknown", **versions}
 
 
 def digests(directory: Path) -> dict[str, str]:

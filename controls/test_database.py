@@ -19,6 +19,7 @@ OWN_CONNECTION = """
   SELECT coalesce(version, ''), host(inet_client_addr()) FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 """
 REFUSED = "refused: "
+TOOL = f"psycopg {psycopg.__version__}"
 PINNED = "/etc/postgresql/art32/server.crt"
 
 
@@ -142,10 +143,10 @@ def login(  # noqa: PLR0913 - a login has many parts
             version, peer = connection.execute(OWN_CONNECTION).fetchone() or ("", "")
     except psycopg.OperationalError as error:
         told = f"{user} cannot log in to {name} at {address} from {vantage.name}: {error}"
-        vantage.keep(kept_as, tried, f"{REFUSED}{told}\n")
+        vantage.keep(kept_as, tried, f"{REFUSED}{told}\n", tool=TOOL)
         raise AssertionError(told) from error
     text = f"user {user}\ndatabase {name}\naddress {address}\ntls {version or 'none'}\nseen as {peer}\n"
-    return _read(vantage.keep(kept_as, tried, text).text)
+    return _read(vantage.keep(kept_as, tried, text, tool=TOOL).text)
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from . import tools
 from .judges import conformance
 from .marks import control, not_assessed
 from .sources import sql
@@ -129,7 +130,9 @@ def arrived(app: Machine, mark: str) -> bool:
         line = next((line for line in told.stdout.splitlines() if mark in line), "")
         if line:
             keep = app.lab.store.keep
-            app.lab.store.use(keep(host="mailbox", name="help", command=command[0], rc=0, stdout=line))
+            app.lab.store.use(
+                keep(host="mailbox", name="help", command=command[0], rc=0, stdout=line, tool=tools.python())
+            )
             return True
         time.sleep(1)
     if told.returncode != 0:

@@ -6,6 +6,7 @@ It is read by the host's Python from standard input, so it needs nothing but the
 from __future__ import annotations
 
 import json
+import platform
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,8 @@ def attempt(address: str, port: int, timeout: float) -> str:
 
 
 def main(targets: list[tuple[str, int]], timeout: float) -> None:
-    """Try every target at once and print a list of [address, port, outcome]."""
+    """Try every target at once and print Python's version and a list of [address, port, outcome]."""
     with ThreadPoolExecutor(WORKERS) as pool:
         outcomes = pool.map(lambda target: attempt(target[0], target[1], timeout), targets)
         found = [[*target, outcome] for target, outcome in zip(targets, outcomes, strict=True)]
-    json.dump(found, sys.stdout)
+    json.dump([platform.python_version(), found], sys.stdout)

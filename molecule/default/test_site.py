@@ -160,6 +160,8 @@ def believe(bundle: Path, environment: Path) -> None:
     page = (bundle / "report.html").read_text(encoding="utf-8")
     assert page.count("<dt>") == 10
     assert "Not known" not in page
+    index = json.loads((bundle / "raw" / "index.json").read_text(encoding="utf-8"))
+    assert not [entry["path"] for entry in index if not re.search(r"\d", entry["tool"])]
     kept = {str(path.relative_to(bundle)): path.read_bytes().decode() for path in bundle.rglob("*") if path.is_file()}
     for secret in secrets_of(environment):
         assert not [name for name, text in kept.items() if secret in text]
