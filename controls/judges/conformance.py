@@ -70,6 +70,11 @@ def login_problems(logins: Mapping[str, Any]) -> list[str]:
         problems.append(f"a session ends after {logins['hours'] or 'no'} hours")
     if not 0 < logins["failures"] <= MOST_FAILURES:
         problems.append(f"{logins['failures'] or 'any number of'} wrong passwords may be tried at once")
+    problems += [
+        f"a session {one['session']} is {'admitted' if one['admitted'] else 'refused'}"
+        for one in logins.get("sessions", [])
+        if one["admitted"] != one["allowed"]
+    ]
     problems += [f"the password {word!r} is accepted" for word in logins["accepted"]]
     if not logins["refused"]:
         problems.append("no common password was tried")

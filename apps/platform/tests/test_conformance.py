@@ -78,6 +78,16 @@ def test_rest_of_the_answer(world: World) -> None:
     assert len(answer["members"]) == 9
 
 
+@pytest.mark.parametrize("rule", ["administrators", "staff", "everybody"])
+def test_sessions_are_tried_and_nothing_of_it_stays(world: World, settings: SettingsWrapper, rule: str) -> None:
+    settings.PLATFORM_SECOND_FACTOR = rule
+    before = Account.objects.count()
+    tried = conformance()["logins"]["sessions"]
+    assert len(tried) == 7
+    assert [one for one in tried if one["admitted"] != one["allowed"]] == []
+    assert Account.objects.count() == before
+
+
 def test_account_past_its_last_day_is_told_as_ended(world: World) -> None:
     Account.objects.filter(email="staff@example.test").update(until=TODAY - timedelta(days=1))
     members = {member["email"]: member["active"] for member in conformance()["members"]}

@@ -194,6 +194,7 @@ LOGINS = {
     "idle_minutes": 30,
     "hours": 12,
     "failures": 5,
+    "sessions": [{"session": "in order", "allowed": True, "admitted": True}],
     "refused": ["password1234"],
     "accepted": [],
 }
@@ -210,6 +211,14 @@ LOGINS = {
         ({"failures": 0}, ["any number of wrong passwords may be tried at once"]),
         ({"accepted": ["password1234"]}, ["the password 'password1234' is accepted"]),
         ({"refused": []}, ["no common password was tried"]),
+        (
+            {"sessions": [{"session": "without a second factor", "allowed": False, "admitted": True}]},
+            ["a session without a second factor is admitted"],
+        ),
+        (
+            {"sessions": [{"session": "in order", "allowed": True, "admitted": False}]},
+            ["a session in order is refused"],
+        ),
     ],
 )
 def test_logins_that_let_strangers_in_are_named(change: dict[str, Any], said: list[str]) -> None:

@@ -18,7 +18,7 @@ from django.db.models import FileField
 from django.urls import reverse
 
 from art32_platform import DISTRIBUTION, VERSION
-from art32_platform.access.attempts import attempts
+from art32_platform.access.attempts import attempts, sessions
 from art32_platform.access.urls import pages
 from art32_platform.accounts.models import Account
 from art32_platform.activity.chain import verify
@@ -113,6 +113,7 @@ def _logins() -> dict[str, Any]:
         "second_factor": settings.PLATFORM_SECOND_FACTOR,
         "idle_minutes": int(settings.PLATFORM_IDLE_LIMIT.total_seconds() // 60),
         "hours": int(settings.PLATFORM_SESSION_LIMIT.total_seconds() // 3600),
+        "sessions": sessions(),
         "failures": settings.AXES_FAILURE_LIMIT if _throttles() else 0,
         "refused": [word for word in COMMON if not _is_accepted(word)],
         "accepted": [word for word in COMMON if _is_accepted(word)],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,14 @@ from art32_platform.access.policies import ADMIN
 from art32_platform.access.urls import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from django.db.models import Model
 
     from art32_platform.access.urls import Page
     from art32_platform.accounts.models import Account
 
-__all__ = ["attempts"]
+__all__ = ["attempts", "sessions"]
 
 BACKEND = "art32_platform.accounts.backend.Backend"
 METHODS = ("GET", "POST")
@@ -77,6 +77,17 @@ class _Scene:
     secrets: tuple[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Session:
+    """What a session has: its times, whether a code was given, and what became of its account meanwhile."""
+
+    started: datetime
+    seen: datetime
+    has_second_factor: bool = True
+    changes_password: bool = False
+    account: Mapping[str, Any] = field(default_factory=dict)
+
+
 def attempts() -> list[dict[str, Any]]:
     """Each request that has to be refused, or to leave a customer out, and what came of it."""
     with _undone(), _own_key(), override_settings(ALLOWED_HOSTS=["testserver"]):
@@ -89,6 +100,34 @@ def attempts() -> list[dict[str, Any]]:
             for method in page.policy.methods
             if _is_asked(who, page, method)
         ]
+
+
+def sessions() -> list[dict[str, Any]]:
+    """Each kind of session with which somebody asks for a page behind the login, and whether it got there."""
+    from art32_platform.accounts.models import Account  # noqa: PLC0415 - models are ready only now
+
+    now = datetime.now(tz=UTC)
+    longest, idle = settings.PLATFORM_SESSION_LIMIT, settings.PLATFORM_IDLE_LIMIT
+    moment, today = timedelta(minutes=1), now.date()
+    yesterday = today - timedelta(days=1)
+    kinds: tuple[tuple[str, bool, _Session], ...] = (
+        ("in order", True, _Session(started=now, seen=now)),
+        ("without a second factor", False, _Session(started=now, seen=now, has_second_factor=False)),
+        ("idle for too long", False, _Session(started=now - idle - 2 * moment, seen=now - idle - moment)),
+        ("longer than any may be", False, _Session(started=now - longest - moment, seen=now)),
+        ("from before the last password", False, _Session(started=now, seen=now, changes_password=True)),
+        ("of an account that was closed", False, _Session(started=now, seen=now, account={"is_active": False})),
+        ("of an account past its last day", False, _Session(started=now, seen=now, account={"until": yesterday})),
+    )
+    with _undone(), _own_key(), override_settings(ALLOWED_HOSTS=["testserver"]):
+        found = []
+        for number, (kind, allowed, session) in enumerate(kinds):
+            # Staff and administrator at once: whoever is asked for a second factor, this account is.
+            email = f"session-{number}-{secrets.token_hex(8)}@conformance.invalid"
+            account = Account.objects.create_user(email, is_staff=True, is_administrator=True)
+            response = _client(account, session).get(reverse(LISTS[0]), secure=True)
+            found.append({"session": kind, "allowed": allowed, "admitted": response.status_code == 200})  # noqa: PLR2004
+        return found
 
 
 @contextmanager
@@ -156,20 +195,30 @@ def _attempt(scene: _Scene, client: Client, who: str, page: Page, method: str) -
     }
 
 
-def _client(account: Account | None) -> Client:
-    """A browser in which this account is logged in, with a second factor."""
+def _client(account: Account | None, kept: _Session | None = None) -> Client:
+    """A browser in which this account is logged in, with a second factor, or as the session says."""
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
     if account is None:
         return client
-    from art32_platform.accounts.sessions import SessionStore, begin  # noqa: PLC0415 - models are ready only now
+    from art32_platform.accounts.sessions import FACTS, SessionStore, begin  # noqa: PLC0415 - models are ready only now
 
     session = SessionStore()
     session[SESSION_KEY] = str(account.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
     session[HASH_SESSION_KEY] = account.get_session_auth_hash()
-    session[DEVICE_ID_SESSION_KEY] = "made for an attempt"
+    if kept is None or kept.has_second_factor:
+        session[DEVICE_ID_SESSION_KEY] = "made for an attempt"
     begin(session, origin="127.0.0.1", agent="conformance")
+    if kept:
+        times = {"started": kept.started.timestamp(), "seen": kept.seen.timestamp()}
+        session[FACTS] = {**session[FACTS], **times}
     session.save()
+    if kept:
+        if kept.changes_password:
+            account.set_password(secrets.token_urlsafe())
+        for name, value in kept.account.items():
+            setattr(account, name, value)
+        account.save()
     client.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
     return client
 
