@@ -41,6 +41,7 @@ METHODS = ("GET", "POST")
 REFUSED = {401, 403, 404, 405}
 # Lists, which have to leave out what their reader may not see.
 LISTS = ("home", "admin:customers_contact_changelist", "admin:customers_organisation_changelist")
+BEHIND_LOGIN = "security"  # the own page of everybody, whatever they may see
 PARTS = {"id": "account"}  # parts of addresses that are not named like the record that they hold
 # What each of them may: pages by the beginning of their name, with the methods. All the rest has to be refused.
 MAY: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -125,7 +126,7 @@ def sessions() -> list[dict[str, Any]]:
             # Staff and administrator at once: whoever is asked for a second factor, this account is.
             email = f"session-{number}-{secrets.token_hex(8)}@conformance.invalid"
             account = Account.objects.create_user(email, is_staff=True, is_administrator=True)
-            response = _client(account, session).get(reverse(LISTS[0]), secure=True)
+            response = _client(account, session).get(reverse(BEHIND_LOGIN), secure=True)
             found.append({"session": kind, "allowed": allowed, "admitted": response.status_code == 200})  # noqa: PLR2004
         return found
 
