@@ -28,6 +28,8 @@ PACKAGES = {
     **dict.fromkeys(["cat", "ls", "stat", "sha256sum", "base64", "wc"], "coreutils"),
     "pgrep": "procps",
     "python3": "python3",
+    "curl": "curl",
+    "nft": "nftables",
     "psql": "postgresql-[0-9]*",
     "pgbackrest": "pgbackrest",
     "nginx": "nginx",

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "tests"
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 SKIP = re.compile(r"SKIPPED \[\d+\] (\S+?):(?:\d+:)? (.*)")
-FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+::.*)")
+FAILURE = re.compile(r"^\s*(?:- )?['\"]?(?:FAILED|ERROR) (\S+::.*)")  # molecule shows it as an entry of a list
 TAIL = 60
 WIDTH = 200
 

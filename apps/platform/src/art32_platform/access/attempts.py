@@ -11,6 +11,7 @@ import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -109,8 +110,7 @@ def sessions() -> list[dict[str, Any]]:
 
     now = datetime.now(tz=UTC)
     longest, idle = settings.PLATFORM_SESSION_LIMIT, settings.PLATFORM_IDLE_LIMIT
-    moment, today = timedelta(minutes=1), now.date()
-    yesterday = today - timedelta(days=1)
+    moment, yesterday = timedelta(minutes=1), now.date() - timedelta(days=1)
     kinds: tuple[tuple[str, bool, _Session], ...] = (
         ("in order", True, _Session(started=now, seen=now)),
         ("without a second factor", False, _Session(started=now, seen=now, has_second_factor=False)),
@@ -127,7 +127,7 @@ def sessions() -> list[dict[str, Any]]:
             email = f"session-{number}-{secrets.token_hex(8)}@conformance.invalid"
             account = Account.objects.create_user(email, is_staff=True, is_administrator=True)
             response = _client(account, session).get(reverse(BEHIND_LOGIN), secure=True)
-            found.append({"session": kind, "allowed": allowed, "admitted": response.status_code == 200})  # noqa: PLR2004
+            found.append({"session": kind, "allowed": allowed, "admitted": response.status_code == HTTPStatus.OK})
         return found
 
 
@@ -184,7 +184,8 @@ def _attempt(scene: _Scene, client: Client, who: str, page: Page, method: str) -
         response = client.generic(method, path, secure=True)
         text = b"".join(response) if response.streaming else response.content
         transaction.set_rollback(True)
-    to_login = response.status_code == 302 and response.headers["Location"].startswith(reverse(settings.LOGIN_URL))  # noqa: PLR2004
+    away = response.status_code == HTTPStatus.FOUND
+    to_login = away and response.headers["Location"].startswith(reverse(settings.LOGIN_URL))
     return {
         "who": who,
         "pattern": page.pattern,
