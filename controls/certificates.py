@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["issue", "person", "plain", "vault_settings"]
+__all__ = ["issue", "own_key", "person", "plain", "vault_settings"]
 
 import os
 import subprocess
@@ -25,6 +25,14 @@ VAULTED = b"$ANSIBLE_VAULT"
 def person(environment: Environment) -> str:
     """Who runs the audit; empty when the environment does not say."""
     return str(os.environ.get("ART32_PERSON") or environment.get("access_person", ""))
+
+
+def own_key(environment: Environment) -> Path:
+    """The private key that the audit logs in with as this person: the one that is declared for them, or the own one."""
+    declared = environment.get("ansible_ssh_private_key_file", "")
+    if declared and environment.get("ansible_user") == person(environment):
+        return Path(declared)
+    return environment.directory / ".access" / person(environment)
 
 
 def issue(environment: Environment, directory: Path, reason: str) -> Path:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["files", "paths"]
+__all__ = ["files", "paths", "sshd_settings"]
 
+import base64
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from .evidence import NotAssessedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .environment import Environment
     from .machine import Machine
 
 ROLES = Path(__file__).parent.parent / "roles"
@@ -22,15 +26,21 @@ STATIC: Mapping[str, tuple[str, str]] = {
     "SSH-1": ("sshd", "*"),
     "ACC-1": ("base", "etc/sudoers.d/*"),
 }
+# What else stands for a control where a variable says that it is there.
+OPTIONAL: Mapping[str, tuple[str, str, str]] = {"ACC-1": ("watch_host", "watch", "usr/local/lib/art32/*")}
 # Those that are filled from the declaration. What the firewall's say is compared as rules.
 FILLED: Mapping[str, tuple[str, ...]] = {
     "SSH-1": ("etc/ssh/revocations", "etc/systemd/system/art32-revocations.service"),
 }
 
+# What sshd makes of settings that it is given, asked as it is asked for those that it has.
+SSHD_SETTINGS = "echo {} | base64 -d | sshd -T -C user=root,host=any,addr=203.0.113.9 -f /dev/stdin"
+
 
 def paths() -> list[str]:
     """Every path that is compared."""
-    return [path for control in STATIC for path in (*_static(control), *_filled(control))]
+    optional = [path for _, role, pattern in OPTIONAL.values() for path in _below(role, pattern)]
+    return [*(path for control in STATIC for path in (*_static(control), *_filled(control))), *optional]
 
 
 def files(managed: Machine, control: str) -> dict[str, str]:
@@ -48,8 +58,23 @@ def files(managed: Machine, control: str) -> dict[str, str]:
     return wanted
 
 
+def sshd_settings(environment: Environment, host: str) -> dict[str, str]:
+    """The shell line that tells the declared settings of a host's SSH server, for each release of Debian."""
+    variables = yaml.safe_load((ROLES / "sshd" / "vars" / "main.yml").read_text(encoding="utf-8"))
+    found = {}
+    for release, values in variables["__sshd_by_release"].items():
+        own = {"__sshd_certificate": "yes", "__sshd_release": values}
+        text = environment.render("sshd", "etc/ssh/sshd_config.j2", host, **own)
+        found[f"sshd-declared-{release}"] = SSHD_SETTINGS.format(base64.b64encode(text.encode()).decode())
+    return found
+
+
 def _digests(managed: Machine, control: str) -> dict[str, str]:
-    digests = {path: sha256(source.read_bytes()).hexdigest() for path, source in _static(control).items()}
+    sources = _static(control)
+    if control in OPTIONAL:
+        variable, role, pattern = OPTIONAL[control]
+        sources |= _below(role, pattern) if managed.variable(variable) else {}
+    digests = {path: sha256(source.read_bytes()).hexdigest() for path, source in sources.items()}
     for path, template in _filled(control).items():
         text = managed.lab.environment.render("sshd", template, managed.name)
         digests[path] = sha256(text.encode()).hexdigest()
@@ -57,7 +82,10 @@ def _digests(managed: Machine, control: str) -> dict[str, str]:
 
 
 def _static(control: str) -> dict[str, Path]:
-    role, pattern = STATIC[control]
+    return _below(*STATIC[control])
+
+
+def _below(role: str, pattern: str) -> dict[str, Path]:
     root = ROLES / role / "files"
     below = [path for path in root.rglob(pattern) if path.is_file()]
     return {f"/{path.relative_to(root)}": path for path in below}

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ DECLARATION = "declaration.json"  # in a bundle
 VAULTED = "vault_"
 SECRET_NAME = re.compile(r"password|secret|passphrase|cipher_pass|token|private_key$", re.IGNORECASE)
 OF_THE_CONTROLLER = re.compile(
-    r"ansible_(?!host$)|access_ca$|access_first_|audit_(directory|mailbox_command|signing_key|synthetic_account)$"
+    r"ansible_(?!host$)|__|access_ca$|access_first_|backup_known_hosts$|audit_(directory|mailbox_command|signing_key|synthetic_account)$"
 )
 ADDRESSED = ("ansible_host", "network_addresses")  # what tells a host's addresses, to its neighbours too
 HIDDEN = "(hidden)"
@@ -108,6 +109,16 @@ class Environment:
         }
         groups = {name: list(members) for name, members in sorted(self.groups.items())}
         return {"name": self.name, "groups": groups, "variables": asked}
+
+    def everything_told(self) -> dict[str, Any]:
+        """As `told`, of all that is declared and can be told: neither the vault, nor what is named like a secret."""
+        for host, variables in self.hostvars.items():
+            for name in {**self.defaults, **variables}:
+                # What needs a host's facts, or a secret that is not here, no check asks for without them.
+                with suppress(Exception):
+                    if not name.startswith(VAULTED) and not SECRET_NAME.search(name):
+                        self.get(name, host=host)
+        return self.told()
 
     def addresses(self, host: str) -> list[str]:
         """The declared addresses of a host, IPv4 before IPv6."""

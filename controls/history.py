@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["Change", "Moment", "changes", "earlier", "last_proofs", "timeline"]
+__all__ = ["CHANGES", "WATCHER", "Change", "Moment", "changes", "earlier", "last_proofs", "timeline", "traces"]
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from .judges.changes import trace
 from .verdict import STATUSES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from .evidence import Store
+    from .judges.changes import Trace
+
+CHANGES = "changes"  # the output that tells who changed what
+WATCHER = "art32-auditor"  # the account that a watch looks with: it changes nothing
 SHOWN = 40  # audits on the chart: a bar each, in a column that a phone shows
 
 Report = dict[str, Any]
@@ -29,12 +37,13 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A verdict that another audit found otherwise; None where there was none."""
+    """A verdict that another audit found otherwise; None where there was none. `who` is told by the host's logs."""
 
     control: str
     host: str | None
     before: Status | None
     after: Status | None
+    who: str = ""
 
 
 def earlier(directory: Path) -> list[Report]:
@@ -60,15 +69,30 @@ def timeline(reports: Sequence[Mapping[str, Any]], control: str) -> list[Moment]
     return [Moment(time=report["time"], status=_worst(report, control)) for report in reports[-SHOWN:]]
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """The verdicts in which two audits differ, in the order of the controls."""
+def changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], traces: Mapping[str, Trace] = MappingProxyType({})
+) -> list[Change]:
+    """The verdicts in which two audits differ, in the order of the controls; `traces` are the hosts' own logs."""
     old, new = _verdicts(before), _verdicts(after)
     keys = [*new, *(key for key in old if key not in new)]
     return [
-        Change(control=control, host=host, before=old.get((control, host)), after=new.get((control, host)))
+        Change(
+            control=control,
+            host=host,
+            before=old.get((control, host)),
+            after=new.get((control, host)),
+            who=traces[host].who if host and host in traces else "",
+        )
         for control, host in keys
         if old.get((control, host)) != new.get((control, host))
     ]
+
+
+def traces(store: Store, report: Mapping[str, Any]) -> dict[str, Trace]:
+    """What the hosts' logs told an audit about who changed what since the one before, by host."""
+    began = datetime.fromisoformat(report["time"])
+    told = [kept for host in report["hosts"] if (kept := store.find(host, CHANGES)) and kept.rc == 0]
+    return {kept.host: trace(kept.stdout, until=began, without=[WATCHER]) for kept in told}
 
 
 def _verdicts(report: Mapping[str, Any]) -> dict[tuple[str, str | None], Status]:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .environment import Environment, EnvironmentError_, read, recalled
+from .catalogue import load
+from .environment import DECLARATION, Environment, EnvironmentError_, read, recalled
 from .evidence import Evidence, NotAssessedError, Store
+from .history import CHANGES, changes, earlier
 from .machine import Lab, Machine
 from .marks import KINDS
 from .report import write_bundle
 from .seal import SealError
-from .verdict import Check, Exceptions, Status
+from .sources import LATER, fill
+from .verdict import Check, Exceptions, Status, combine
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -148,13 +152,28 @@ class Session:
         elif all(check.status == "not assessed" for check in found):
             report.longrepr = reason
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the bundle and end the connections."""
-        if self.bundle and not session.config.option.collectonly:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the bundle and end the connections; a session that was broken off proves nothing."""
+        is_whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if self.bundle and is_whole and not session.config.option.collectonly:
+            self._ask_who(self.bundle)
             self._write_bundle(session.config.option.kinds)
         self.lab.close()
         if self._scratch:
             self._scratch.cleanup()
+
+    def _ask_who(self, bundle: Path) -> None:
+        """Where a verdict is another one than at the audit before, let the host's logs tell who was there since."""
+        for last in earlier(bundle)[-1:]:
+            found = [
+                {"id": verdict.control, "host": verdict.host, "status": verdict.status}
+                for verdict in combine(self.checks, load())
+            ]
+            hosts = {change.host for change in changes(last, {"controls": found}) if change.host}
+            line = fill(LATER[CHANGES], since=f"{datetime.fromisoformat(last['time']).timestamp():.0f}")
+            for host in sorted(hosts & set(self.environment.managed)):
+                with suppress(NotAssessedError):
+                    self.lab.machine(host).fetch_all({CHANGES: line})
 
     def _write_bundle(self, kinds: str) -> None:
         try:
@@ -219,7 +238,8 @@ def now(request: pytest.FixtureRequest, lab: Lab) -> datetime:
 
 def _environment(directory: Path) -> Environment:
     try:
-        return read(directory.resolve())
+        # What a watch was given: the declaration as it was told, without the secrets.
+        return recalled(directory.resolve()) if (directory / DECLARATION).exists() else read(directory.resolve())
     except EnvironmentError_ as error:
         raise pytest.UsageError(f"The environment {directory} cannot be read:\n{error}") from error
 

@@ -6,7 +6,7 @@ __all__ = ["Audit", "build", "page", "write_bundle"]
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +19,16 @@ from . import annex
 from .answers import Answer, answers
 from .catalogue import load
 from .environment import DECLARATION
-from .history import Report, changes, earlier, last_proofs, timeline
+from .history import Report, changes, earlier, last_proofs, timeline, traces
 from .seal import seal, signer
 from .verdict import STATUSES, Check, Exceptions, Verdict, combine, open_points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .environment import Environment
     from .evidence import Store
+    from .judges.changes import Trace
 
 TEMPLATES = Path(__file__).parent / "templates"
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -45,6 +46,7 @@ class Audit:
     before: Sequence[Report] = ()
     signer: str = ""
     kinds: str = "observe"
+    traces: Mapping[str, Trace] = field(default_factory=dict)
 
 
 def build(
@@ -104,6 +106,7 @@ def write_bundle(  # noqa: PLR0913 - an audit's parts
         before=before,
         signer=signer(environment),
         kinds=kinds,
+        traces=traces(store, report),
     )
     store.write_index()
     _write(directory / "report.json", json.dumps(report, indent=2) + "\n")
@@ -126,7 +129,7 @@ def page(audit: Audit) -> str:
         audit=audit,
         report=audit.report,
         promises=_promises(audit),
-        changes=changes(last, audit.report) if last else [],
+        changes=changes(last, audit.report, audit.traces) if last else [],
         last=last,
         statuses=STATUSES,
         length=len(audit.before) + 1,

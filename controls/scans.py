@@ -7,6 +7,7 @@ __all__ = ["DATABASE_PORT", "Scans", "open_to"]
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from .evidence import NotAssessedError
 from .judges import firewall, ports
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Scans:
         return ports.parse(self._lab.store.use(self._found[vantage.name, target.name].result()).text)
 
     def _scan(self, vantage: Machine, target: Machine) -> Evidence:
+        if set(vantage.addresses) & set(target.addresses):
+            raise NotAssessedError(f"{vantage.name} is {target.name} itself, which cannot be seen from outside there")
         declared = open_to(self._lab.environment, target, vantage)
         listening = ports.listening(target.collected("listening").text)
         tried = sorted({*declared, *listening, *USUAL_PORTS, DATABASE_PORT})

@@ -97,11 +97,15 @@ def _public(environment: Environment) -> str:
 
 
 def _make(path: Path, environment: Environment) -> None:
-    """A new key pair, the private half encrypted by ansible-vault like every secret of the environment."""
+    """A new key pair, the private half encrypted by ansible-vault like every secret of the environment.
+
+    A watch has no vault: its key is its account's alone.
+    """
     with tempfile.TemporaryDirectory(prefix="art32-") as scratch:
         key = Path(scratch, path.name)
         _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"art32 {environment.name} audit", "-f", str(key)])
-        _run(["ansible-vault", "encrypt", str(key)], certificates.vault_settings(environment))
+        if not environment.get("audit_observer"):
+            _run(["ansible-vault", "encrypt", str(key)], certificates.vault_settings(environment))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.move(key.with_name(f"{key.name}{PUBLIC}"), path.with_name(f"{path.name}{PUBLIC}"))
         shutil.move(key, path)

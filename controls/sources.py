@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["SSHD_LOG", "as_user", "for_host", "reach", "sql"]
+__all__ = [
+    "ACCESS_LOG",
+    "LATER",
+    "PLACEMENT",
+    "PLACES",
+    "as_user",
+    "fill",
+    "for_host",
+    "later",
+    "metadata_endpoint",
+    "reach",
+    "sql",
+]
 
 import shlex
 from pathlib import Path
@@ -16,7 +28,9 @@ if TYPE_CHECKING:
     from .environment import Environment
 
 SQL = Path(__file__).parent / "sql"
+REMOTE = Path(__file__).parent / "remote"
 
+ACCESS_LOG = "/var/log/nginx/access.log"
 SSHD_LOG = "journalctl -q --no-pager -o short-iso --since={} -t sshd -t sshd-session"
 
 WITHOUT_CUSTOMERS = """
@@ -53,11 +67,23 @@ echo "written $(stat -c %Z /etc/ssh/sshd_config)"
 echo "release $(. /etc/os-release; echo $VERSION_CODENAME)"
 """
 
+PER_ACCOUNT = (
+    "for account in root $(ls /etc/ssh/principals); do"
+    ' sshd -T -C "user=$account,host=any,addr=203.0.113.9" | sed "s/^/$account /"; done'
+)
+ROOTS = "sshd -T -C user=root,host=any,addr=203.0.113.9"
+# Both kinds of iptables and nft itself: engines use any of them.
+TRANSLATIONS = (
+    "set -e; for family in iptables ip6tables; do $family-save -t nat; $family-legacy-save -t nat 2>/dev/null || true;"
+    " done; nft list ruleset"
+)
+
 EVERY_HOST = {
     "rules-ipv4": "iptables-save -t filter",
     "rules-ipv6": "ip6tables-save -t filter",
     "rules-of-the-next-start": "/usr/local/lib/art32/firewall compare",
     **{f"writable-{part}": WRITABLE.format(where) for part, where in GUARDED.items()},
+    "translations": TRANSLATIONS,
     "ufw-commands": "ls /etc/ufw/*.init 2>/dev/null || true",
     "way-in-units": f"systemctl show --property={UNIT_STATE} {' '.join(WAY_IN_UNITS)}",
     "sshd-running": SSHD_RUNNING,
@@ -66,6 +92,9 @@ EVERY_HOST = {
     "host-key": 'ssh-keygen -l -f $(sshd -T | awk \'$1 == "hostkey" { print $2 ".pub" }\')',
     "listening": "ss -H -ltun",
     "sshd-effective": "sshd -T",
+    "sshd-effective-for-root": ROOTS,
+    "sshd-per-account": PER_ACCOUNT,
+    "revoked-keys": "base64 --wrap=0 /etc/ssh/revoked_keys",
     "own-login": "set -- $SSH_CONNECTION; " + SSHD_LOG.format("-2h") + ' | grep -F " port $2 " | grep Accepted',
     "ssh-authorities": "cat $(sshd -T | awk '$1 == \"trustedusercakeys\" { print $2 }')",
     "accounts": "getent passwd",
@@ -75,6 +104,21 @@ EVERY_HOST = {
     "principals": "cd /etc/ssh/principals && grep -H . *",
     "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
 }
+# What is asked when something else was done or seen first. A word in braces is filled in then: PLACES says with what.
+LATER = {
+    "log-of-bare-key": SSHD_LOG.format("-2min"),
+    "log-of-own-requests": f"grep -F audit={{mark}} {ACCESS_LOG}",
+    "changes": shlex.join(["python3", "-c", (REMOTE / "changes.py").read_text(encoding="utf-8")]) + " {since}",
+}
+PLACES = {"mark": "[0-9a-f]{16}", "since": "[0-9]{1,12}"}
+# The metadata service answers only who has asked for a token first, and only on the machine itself.
+PLACEMENT = (
+    "token=$(curl --silent --show-error --fail --max-time 5 --request PUT"
+    " --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' {url}/latest/api/token)"
+    ' && curl --silent --show-error --fail --max-time 5 --header "X-aws-ec2-metadata-token: $token"'
+    " {url}/latest/meta-data/placement/region"
+)
+METADATA = "http://169.254.169.254"
 
 
 def for_host(environment: Environment, host: str) -> dict[str, str]:
@@ -84,6 +128,27 @@ def for_host(environment: Environment, host: str) -> dict[str, str]:
         if host in environment.hosts(part):
             commands |= of_part(environment, host)
     return commands
+
+
+def later(environment: Environment, host: str) -> dict[str, str]:
+    """The shell lines for one host that are asked in the course of the checks, or after them, by their names."""
+    endpoint = metadata_endpoint(environment, host)
+    placement = {"placement-region": PLACEMENT.format(url=endpoint)} if endpoint else {}
+    return {**LATER, **placement, **declared.sshd_settings(environment, host)}
+
+
+def fill(line: str, **values: str) -> str:
+    """A line of LATER with its places filled in."""
+    for place, value in values.items():
+        line = line.replace(f"{{{place}}}", value)
+    return line
+
+
+def metadata_endpoint(environment: Environment, host: str) -> str:
+    """Where a host is told in which region it stands; empty when nothing is declared."""
+    on_aws = environment.get("cloud_provider", "none", host=host) == "aws"
+    endpoint = environment.get("audit_metadata_endpoint", METADATA if on_aws else "", host=host)
+    return str(endpoint or "").rstrip("/")
 
 
 def as_user(user: str, *words: str) -> str:

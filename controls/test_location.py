@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cloud
+from . import cloud, sources
 from .marks import control, not_assessed
 
 if TYPE_CHECKING:
     from .environment import Environment
     from .machine import Machine
-
-# The metadata service answers only who has asked for a token first, and only on the machine itself.
-ASK = (
-    "token=$(curl --silent --show-error --fail --max-time 5 --request PUT"
-    " --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' {url}/latest/api/token)"
-    ' && curl --silent --show-error --fail --max-time 5 --header "X-aws-ec2-metadata-token: $token"'
-    " {url}/latest/meta-data/placement/region"
-)
-METADATA = "http://169.254.169.254"
 
 
 @control("LOC-1")
@@ -30,11 +21,10 @@ def test_declared_region_is_allowed(managed: Machine, declaration: Environment) 
 
 @control("LOC-1")
 def test_placement_of_the_machine_is_the_declared_region(managed: Machine) -> None:
-    on_aws = managed.variable("cloud_provider", "none") == "aws"
-    endpoint = managed.variable("audit_metadata_endpoint", METADATA if on_aws else "")
+    endpoint = sources.metadata_endpoint(managed.lab.environment, managed.name)
     if not endpoint:
         not_assessed("no metadata endpoint is declared (audit_metadata_endpoint), so only the declaration is known")
-    answered = managed.fetch("placement-region", ASK.format(url=endpoint.rstrip("/")))
+    answered = managed.fetch("placement-region", sources.PLACEMENT.format(url=endpoint))
     region = answered.text.strip()
     assert region == managed.variable("art32_region"), (
         f"The machine stands in {region}; declared is {managed.variable('art32_region')} (art32_region)."

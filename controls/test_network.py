@@ -24,11 +24,6 @@ UNITS: Mapping[str, units.State] = {
     "netfilter-persistent.service": "masked",
     "firewalld.service": "masked",
 }
-# Both kinds of iptables and nft itself: engines use any of them.
-TRANSLATIONS = (
-    "set -e; for family in iptables ip6tables; do $family-save -t nat; $family-legacy-save -t nat 2>/dev/null || true;"
-    " done; nft list ruleset"
-)
 
 
 @control("NET-1")
@@ -83,7 +78,7 @@ def test_firewall_files_are_the_declared_ones(managed: Machine) -> None:
 
 @control("NET-1")
 def test_nothing_is_published_past_the_firewall(managed: Machine, declaration: Environment) -> None:
-    told = managed.fetch("translations", TRANSLATIONS)
+    told = managed.observed("translations")
     if told.rc:
         not_assessed(f"the tables cannot be read: {told.stderr.strip()}")
     open_to_all = {str(rule["port"]) for rule in declaration.exposure(managed.name)}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from plugins.module_utils import access
 from plugins.module_utils.declaration.revocations import revocation_list
@@ -20,7 +19,7 @@ from . import certificates
 from . import declared as release
 from .judges import files, sshd, units
 from .marks import control, not_assessed
-from .sources import SSHD_LOG
+from .sources import LATER
 from .ssh import Login
 
 if TYPE_CHECKING:
@@ -30,15 +29,7 @@ if TYPE_CHECKING:
     from .evidence import Evidence
     from .machine import Lab, Machine
 
-VARIABLES = Path(__file__).parent.parent / "roles" / "sshd" / "vars" / "main.yml"
 BARE = "login-with-bare-key"
-PER_ACCOUNT = (
-    "for account in root $(ls /etc/ssh/principals); do"
-    ' sshd -T -C "user=$account,host=any,addr=203.0.113.9" | sed "s/^/$account /"; done'
-)
-ROOTS = "sshd -T -C user=root,host=any,addr=203.0.113.9"
-# The same question, of the settings that are declared.
-DECLARED = "echo {} | base64 -d | " + ROOTS + " -f /dev/stdin"
 UNITS: Mapping[str, units.State] = {
     "ssh.service": "on",
     "ssh.socket": "off",
@@ -46,7 +37,6 @@ UNITS: Mapping[str, units.State] = {
     "art32-revocations.service": "on call",
     "art32-break-glass.service": "on call",
 }
-LIST = "base64 --wrap=0 /etc/ssh/revoked_keys"
 # Of OpenSSH's list (PROTOCOL.krl): the date of making is a word of eight bytes, what is revoked follows.
 DATE = slice(20, 28)
 REVOKED = slice(28, None)
@@ -58,7 +48,7 @@ def bare_key(declaration: Environment, lab: Lab) -> Iterator[Path]:
     if lab.kept_only:  # nobody tries to log in
         yield Path()
         return
-    own = declaration.directory / ".access" / certificates.person(declaration)
+    own = certificates.own_key(declaration)
     if not own.exists():
         not_assessed(f"{own} is missing; the audit's own login makes it")
     with tempfile.TemporaryDirectory(prefix="art32-") as scratch:
@@ -77,7 +67,7 @@ def test_effective_settings_accept_certificates_only(managed: Machine) -> None:
 @control("SSH-1")
 def test_no_account_has_settings_of_its_own(managed: Machine) -> None:
     told: dict[str, list[str]] = {}
-    for line in managed.fetch("sshd-per-account", PER_ACCOUNT).text.splitlines():
+    for line in managed.observed("sshd-per-account").text.splitlines():
         account, _, setting = line.partition(" ")
         told.setdefault(account, []).append(setting)
     assert told.keys() > {"root"}, "The server's settings could not be asked for any person's account."
@@ -92,17 +82,15 @@ def test_no_account_has_settings_of_its_own(managed: Machine) -> None:
 @pytest.mark.usefixtures("ours")
 def test_effective_settings_equal_the_declared_ones(managed: Machine, declaration: Environment) -> None:
     codename = re.search(r"(?m)^release (\w+)$", managed.observed("sshd-running").text)
-    releases = yaml.safe_load(VARIABLES.read_text(encoding="utf-8"))["__sshd_by_release"]
-    if codename is None or codename[1] not in releases:
+    name = f"sshd-declared-{codename and codename[1]}"
+    lines = release.sshd_settings(declaration, managed.name)
+    if name not in lines:
         not_assessed(f"no settings are declared for this release of Debian: {codename and codename[1]}")
-    own = {"__sshd_certificate": "yes", "__sshd_release": releases[codename[1]]}
-    text = declaration.render("sshd", "etc/ssh/sshd_config.j2", managed.name, **own)
-    encoded = base64.b64encode(text.encode()).decode()
-    told = managed.fetch_all({"sshd-declared": DECLARED.format(encoded), "sshd-effective-for-root": ROOTS})
-    wanted, found = (set(managed.lab.store.use(kept).text.splitlines()) for kept in told.values())
-    lines = [f"{line} is effective" for line in sorted(found - wanted)]
-    lines += [f"{line} is declared" for line in sorted(wanted - found)]
-    assert not lines, f"The SSH server has other settings than the declared ones: {'; '.join(lines)}."
+    wanted = set(managed.fetch(name, lines[name]).text.splitlines())
+    found = set(managed.observed("sshd-effective-for-root").text.splitlines())
+    other = [f"{line} is effective" for line in sorted(found - wanted)]
+    other += [f"{line} is declared" for line in sorted(wanted - found)]
+    assert not other, f"The SSH server has other settings than the declared ones: {'; '.join(other)}."
 
 
 @control("SSH-1")
@@ -146,7 +134,7 @@ def test_host_shows_a_certificate_of_the_declared_authority(managed: Machine, no
 def test_what_is_revoked_equals_the_declaration(managed: Machine, now: datetime) -> None:
     days = int(managed.variable("sshd_revocation_max_age_days", 30))
     declared = base64.b64decode(revocation_list(managed.variable("sshd_revocations", []), days))
-    found = base64.b64decode(managed.fetch("revoked-keys", LIST).text)
+    found = base64.b64decode(managed.observed("revoked-keys").text)
     assert found[REVOKED] == declared[REVOKED], "The list of revoked keys is not the one that is declared."
     age = now - datetime.fromtimestamp(int.from_bytes(found[DATE]), tz=UTC)
     assert age <= timedelta(days=days), f"The list of revoked keys is {age.days} days old; {days} are allowed."
@@ -174,7 +162,7 @@ def test_same_key_without_certificate_is_refused(managed: Machine, bare_key: Pat
     person = certificates.person(managed.lab.environment)
     told = without_certificate(managed, bare_key)
     assert told.rc != 0, f"The bare key of {person} got in."
-    log = managed.fetch("log-of-bare-key", SSHD_LOG.format("-2min"))
+    log = managed.fetch("log-of-bare-key", LATER["log-of-bare-key"])
     assert sshd.refusal(log.stdout, person), f"The server's log does not say that it refused the key of {person}."
 
 

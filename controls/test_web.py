@@ -11,6 +11,7 @@ import pytest
 
 from .judges import logs
 from .marks import control, not_assessed
+from .sources import ACCESS_LOG, LATER, fill
 from .web import Client, TlsError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .machine import Machine
 
-LOG = "/var/log/nginx/access.log"
 HALF_A_YEAR = 15768000  # seconds; what preloading lists and scanners ask of HSTS at least
 CURRENT = ("TLSv1.2", "TLSv1.3")
 RENEWAL_OVERDUE = 0.25  # certbot renews when a third of the lifetime is left
@@ -84,12 +84,12 @@ def test_request_made_now_is_in_the_log(web: Machine, visitor: Machine, declarat
     paths = {service["domain"]: [*service["admin_paths"], "/"][0] for service in declaration.services}
     sites = clients(web, visitor, declaration, trust=True)
     statuses = [site.get(f"{paths[site.domain]}?audit={mark}").status for site in sites]
-    written = web.fetch("log-of-own-requests", f"grep -F audit={mark} {LOG}")
+    written = web.fetch("log-of-own-requests", fill(LATER["log-of-own-requests"], mark=mark))
     entries = logs.parse_all(written.stdout)
-    assert len(entries) == len(sites), f"{len(sites)} requests were made, {len(entries)} are in {LOG}."
-    assert [entry.status for entry in entries] == statuses, f"{LOG} has other statuses than were answered."
+    assert len(entries) == len(sites), f"{len(sites)} requests were made, {len(entries)} are in {ACCESS_LOG}."
+    assert [entry.status for entry in entries] == statuses, f"{ACCESS_LOG} has other statuses than were answered."
     strangers = {entry.client for entry in entries} - set(visitor.addresses)
-    assert not strangers, f"{LOG} names {', '.join(strangers)} as the client, not the visitor."
+    assert not strangers, f"{ACCESS_LOG} names {', '.join(strangers)} as the client, not the visitor."
 
 
 @control("LOG-2")

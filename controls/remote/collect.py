@@ -6,6 +6,7 @@ It is read by the host's Python from standard input, so it needs nothing but the
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
-    "SSH_CONNECTION": " ".join(sys.argv[1:]),  # sudo keeps it from the environment
+    "SSH_CONNECTION": " ".join(sys.argv[1:]) or os.environ.get("SSH_CONNECTION", ""),  # which sudo often takes away
 }
 TIMED_OUT = 124
 
@@ -39,8 +40,13 @@ def run(command: str, timeout: float) -> dict[str, object]:
     }
 
 
-def main(commands: dict[str, str], timeout: float, workers: int) -> None:
-    """Run all commands, several at once, and print the answers by name."""
+def answer(commands: dict[str, str], timeout: float, workers: int) -> dict[str, dict[str, object]]:
+    """Run all commands, several at once; the answers by name."""
     with ThreadPoolExecutor(workers) as pool:
         answers = pool.map(lambda command: run(command, timeout), commands.values())
-        json.dump(dict(zip(commands, answers, strict=True)), sys.stdout)
+        return dict(zip(commands, answers, strict=True))
+
+
+def main(commands: dict[str, str], timeout: float, workers: int) -> None:
+    """Print what all commands say."""
+    json.dump(answer(commands, timeout, workers), sys.stdout)

@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.art32.server.plugins.module_utils.audit import AuditError, audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-COLLECTION = Path(__file__).resolve().parents[2]
-STAMP = "%Y%m%dT%H%M%SZ"
-QUIET = ("-q", "--tb=no", "--no-header", "--no-summary", "-p", "no:cacheprovider")
 WIDEST_REASON = 100
 SPEC = {
     "environment": {"type": "path", "required": True},
@@ -39,13 +33,10 @@ class ActionModule(ActionBase):
         """Return where the report is and what is open; fail when something is."""
         super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
-        bundle = Path(arguments["directory"]) / datetime.now(tz=UTC).strftime(STAMP)
-        told = run_checks(Path(arguments["environment"]), bundle, arguments["kinds"])
-        if not (bundle / "report.json").exists():
-            raise AnsibleActionFail(f"The checks did not run:\n{told.stdout}{told.stderr}")
-        if not (bundle / "manifest.json.sig").exists():
-            raise AnsibleActionFail(f"The audit is not signed, so it proves nothing:\n{told.stdout}{told.stderr}")
-        point_latest_to(bundle)
+        try:
+            bundle = audit(Path(arguments["environment"]), Path(arguments["directory"]), arguments["kinds"])
+        except AuditError as error:
+            raise AnsibleActionFail(str(error)) from error
         report, missing = read(bundle / "report.json"), read(bundle / "open.json")
         Display().display("\n".join(["", *table(report["controls"]), "", str(bundle / "report.html"), ""]))
         said = f"{len(missing)} points are open" if missing else "Every promise is kept, or its exception is declared"
@@ -56,22 +47,6 @@ class ActionModule(ActionBase):
             "open": missing,
             "directory": str(bundle),
         }
-
-
-def run_checks(environment: Path, bundle: Path, kinds: str) -> subprocess.CompletedProcess[str]:
-    """Let pytest run the checks and write the bundle."""
-    options = [f"--environment={environment.resolve()}", f"--evidence={bundle.resolve()}", f"--kinds={kinds}"]
-    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", *QUIET, *options, str(COLLECTION / "controls")]
-    # Whatever other plugins are installed beside pytest, none is needed, and loading them takes longer than a check.
-    settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run(command, cwd=COLLECTION, capture_output=True, text=True, check=False, env=settings)
-
-
-def point_latest_to(bundle: Path) -> None:
-    """Let `latest` be this bundle, without a moment in which there is none."""
-    fresh = bundle.parent / f".latest-{bundle.name}"
-    fresh.symlink_to(bundle.name)
-    fresh.replace(bundle.parent / "latest")
 
 
 def table(controls: Iterable[Mapping[str, Any]]) -> list[str]:

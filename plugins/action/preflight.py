@@ -26,6 +26,7 @@ from ansible_collections.art32.server.plugins.module_utils.declaration.site impo
     check_names,
     check_own_addresses,
     check_shared,
+    check_watcher,
     texts_of,
 )
 from ansible_collections.art32.server.plugins.module_utils.declaration.specs import Spec
@@ -102,6 +103,7 @@ class ActionModule(ActionBase):
         """What the hosts say of one another, and what other environments beside this one have too."""
         addresses = {host: self._addresses(host) for host in groups["all"]}
         problems = [*check_members(groups), *check_own_addresses(addresses, groups)]
+        problems += check_watcher(str(self._own("watch_host") or ""), groups)
         problems += check_regions(self._own("art32_regions_allowed"))
         services = self._own("services")
         if services is not None and not check_services(services):

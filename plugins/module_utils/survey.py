@@ -67,6 +67,14 @@ def _look(module: str, arguments: Arguments, *, check: bool) -> Look:
         from .release import task as release  # noqa: PLC0415
 
         return release.look(_valid(release.ARGUMENTS, arguments))
+    return _look_at_what_is_made(module, arguments)
+
+
+def _look_at_what_is_made(module: str, arguments: Arguments) -> Look:
+    if module == "virtualenv":
+        from . import virtualenv  # noqa: PLC0415
+
+        return virtualenv.look(_valid(virtualenv.ARGUMENTS, arguments))
     if module == "once":
         made = Path(arguments["creates"])
         return Look() if made.exists() else Look(differences=(f"{made} is not there",))

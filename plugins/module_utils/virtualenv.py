@@ -18,8 +18,15 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.art32.server.plugins.module_utils.look import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
+    "ARGUMENTS",
     "Outcome",
     "Specification",
     "VirtualenvError",
@@ -28,7 +35,16 @@ __all__ = [
     "fingerprint",
     "interpreter_version",
     "is_complete",
+    "look",
+    "specification",
 ]
+
+ARGUMENTS: dict[str, Any] = {
+    "path": {"type": "path", "required": True},
+    "requirements": {"type": "str", "required": True},
+    "wheels": {"type": "list", "elements": "path", "default": []},
+    "python": {"type": "path", "default": "/usr/bin/python3"},
+}
 
 MARKER = ".complete"
 UNFINISHED = ".building"
@@ -93,6 +109,20 @@ def is_complete(directory: Path, expected: str) -> bool:
     return marker == expected and (directory / "bin" / "python").exists()
 
 
+def look(arguments: Mapping[str, Any]) -> Look:
+    """Whether the environment would have to be made, from a task's arguments."""
+    path = Path(arguments["path"])
+    outcome = ensure(path, specification(arguments), check_mode=True)
+    return Look(differences=(f"{path}: Make the virtual environment",) if outcome.changed else ())
+
+
+def specification(arguments: Mapping[str, Any]) -> Specification:
+    """What a task's arguments say of an environment."""
+    return Specification(
+        requirements=arguments["requirements"], python=arguments["python"], wheels=tuple(arguments["wheels"])
+    )
+
+
 def build(directory: Path, spec: Specification) -> bool:
     """Make the environment in `directory`, unless it is there; say whether it had to be made.
 
@@ -122,6 +152,9 @@ def ensure(path: Path, spec: Specification, *, check_mode: bool = False) -> Outc
     if path.exists() and not path.is_symlink():
         raise VirtualenvError(f"{path} is no link; move it away or choose another place (path)")
     version = interpreter_version(spec.python)
+    if check_mode and not all(map(os.path.exists, spec.wheels)):
+        # They come with what is only predicted yet.
+        return Outcome(changed=True, directory=path, version=version, fingerprint="")
     expected = fingerprint(spec, version)
     directory = path.with_name(f"{path.name}-{expected[:8]}")
     stale = tuple(sorted(other for other in _siblings(path) if other != directory))

@@ -74,31 +74,24 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.art32.server.plugins.module_utils.virtualenv import (
-    Specification,
+    ARGUMENTS,
     VirtualenvError,
     ensure,
+    specification,
 )
 
 
 def main() -> None:
     """Read the options, make the environment, answer."""
     module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "requirements": {"type": "str", "required": True},
-            "wheels": {"type": "list", "elements": "path", "default": []},
-            "python": {"type": "path", "default": "/usr/bin/python3"},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     options = module.params
     path = Path(options["path"])
     before = str(path.readlink()) if path.is_symlink() else ""
-    spec = Specification(
-        requirements=options["requirements"], python=options["python"], wheels=tuple(options["wheels"])
-    )
     try:
-        outcome = ensure(path, spec, check_mode=module.check_mode)
+        outcome = ensure(path, specification(options), check_mode=module.check_mode)
     except VirtualenvError as error:
         module.fail_json(msg=str(error))
     module.exit_json(

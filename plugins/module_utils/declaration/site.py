@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-__all__ = ["check_members", "check_names", "check_own_addresses", "check_shared", "texts_of"]
+__all__ = ["check_members", "check_names", "check_own_addresses", "check_shared", "check_watcher", "texts_of"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Literal
 
-from .network import PARTS, VANTAGE_GROUPS
+from .network import PARTS, VANTAGE_GROUPS, managed_hosts
 from .problems import Problem
 
 Groups = Mapping[str, Sequence[str]]
 
+WATCHED_GROUPS = ("database", "web", "app")
 KNOWN_GROUPS = (*PARTS[1:], *VANTAGE_GROUPS)
 
 
@@ -41,6 +42,20 @@ def check_own_addresses(addresses: Mapping[str, Iterable[str]], groups: Groups) 
                 said = f"an address of its own; {role}{first} has this one"
                 problems.append(Problem(variable=f"network_addresses of host {host}", value=address, allowed=said))
     return problems
+
+
+def check_watcher(watcher: str, groups: Groups) -> list[Problem]:
+    """The host that watches, when it is none of the environment's, or one of those that keep data or serve it.
+
+    Whoever owned such a host would own the watch as well.
+    """
+    watched = {host for group in WATCHED_GROUPS for host in groups.get(group, ())}
+    able = [host for host in managed_hosts(groups) if host not in watched]
+    if not watcher or watcher in able:
+        return []
+    listed = f": {', '.join(able)}" if able else "; there is none"
+    allowed = f"empty, or a host in none of {', '.join(WATCHED_GROUPS[:-1])} and {WATCHED_GROUPS[-1]}{listed}"
+    return [Problem(variable="watch_host", value=watcher, allowed=allowed)]
 
 
 def check_names(

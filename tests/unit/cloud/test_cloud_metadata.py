@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from controls.test_location import ASK
+from controls.sources import PLACEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def asked(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_region_is_told_to_who_has_a_token(url: str) -> None:
-    assert asked(ASK.format(url=url)).stdout == "eu-central-1"
+    assert asked(PLACEMENT.format(url=url)).stdout == "eu-central-1"
 
 
 def test_without_a_token_nothing_is_told(url: str) -> None:
@@ -66,4 +66,4 @@ def test_without_a_token_nothing_is_told(url: str) -> None:
 
 
 def test_a_service_that_does_not_answer_is_a_failure() -> None:
-    assert asked(ASK.format(url="http://127.0.0.1:1")).returncode != 0
+    assert asked(PLACEMENT.format(url="http://127.0.0.1:1")).returncode != 0

@@ -10,6 +10,7 @@ from ansible_collections.art32.server.plugins.module_utils.declaration.site impo
     check_names,
     check_own_addresses,
     check_shared,
+    check_watcher,
     texts_of,
 )
 from ansible_collections.art32.server.plugins.plugin_utils.neighbours import resolve
@@ -83,4 +84,18 @@ def test_private_networks_may_be_wide() -> None:
 def test_a_region_outside_the_union_is_refused() -> None:
     assert [str(problem) for problem in check_regions(["eu-central-1", "eu-west-2", "fsn1"])] == [
         f"art32_regions_allowed[1]: eu-west-2 is not allowed; a region inside the European Union, on AWS {REGIONS}",
+    ]
+
+
+@pytest.mark.parametrize("watcher", ["", "backup"])
+def test_a_host_apart_may_watch(watcher: str) -> None:
+    groups = {"all": ["server", "backup"], "database": ["server"], "backup_repository": ["backup"]}
+    assert check_watcher(watcher, groups) == []
+
+
+@pytest.mark.parametrize("watcher", ["server", "bakcup", "visitor"])
+def test_a_host_that_serves_does_not_watch_and_a_vantage_neither(watcher: str) -> None:
+    groups = {"all": ["server", "backup", "visitor"], "web": ["server"], "vantage_visitor": ["visitor"]}
+    assert [str(problem) for problem in check_watcher(watcher, groups)] == [
+        f"watch_host: {watcher} is not allowed; empty, or a host in none of database, web and app: backup"
     ]

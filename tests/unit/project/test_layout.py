@@ -19,19 +19,19 @@ SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/mole
 # What runs on the controller: every scenario begins with some; backup, people and tests/unit/cloud prove the others.
 ON_THE_CONTROLLER = {
     *("bootstrap", "login", "preflight", "audit", "machine_identity", "host_certificate"),
-    *("person", "secret", "cloud"),
+    *("person", "secret", "cloud", "watch"),
 }
 # What a role's task may be: the site runs the roles once without their hosts (docs/site.md).
 SURVEYED = {
     f"art32.server.{name}"
     for name in (
         *("transaction", "accounts", "postgresql_access", "certificate", "release", "machine_identity", "once"),
-        *("preflight", "login", "host_certificate"),
+        *("preflight", "login", "host_certificate", "virtualenv", "watch"),
     )
 }
 HOSTLESS = {f"ansible.builtin.{name}" for name in ("import_tasks", "include_tasks", "set_fact")}
-# A module that another one's scenario takes along.
-SCENARIO_OF = {"once": "survey"}
+# What another one's scenario takes along.
+SCENARIO_OF = {"once": "survey", "watch": "default"}
 MODULES = sorted(
     path.stem
     for path in (ROOT / "plugins" / "modules").glob("*.py")
