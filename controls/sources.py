@@ -20,7 +20,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import declared
+from . import declared, tools
+from .evidence import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +80,7 @@ TRANSLATIONS = (
 )
 
 EVERY_HOST = {
+    VERSIONS: tools.VERSIONS,
     "rules-ipv4": "iptables-save -t filter",
     "rules-ipv6": "ip6tables-save -t filter",
     "rules-of-the-next-start": "/usr/local/lib/art32/firewall compare",

@@ -33,8 +33,9 @@ SERVICE = {
 def commands(tmp_path: Path) -> dict[str, str]:
     """All that is asked of a host with every part."""
     groups = {part: ["server"] for part in ("all", "database", "web", "app", "backup")}
-    variables: dict[str, Any] = {"art32_environment": "unit", "services": [SERVICE], "access_people": []}
-    return sources.for_host(Environment(directory=tmp_path, groups=groups, hostvars={"server": variables}), "server")
+    variables: dict[str, Any] = {"art32_environment": "unit", "services": [SERVICE], "people": [], "network_management": ["192.0.2.0/24"], "network_exposure": []}
+    environment = Environment(directory=tmp_path, groups=groups, hostvars={"server": variables})
+    return {**sources.for_host(environment, "server"), **sources.later(environment, "server")}
 
 
 def test_every_command_has_a_known_tool(commands: dict[str, str]) -> None:
