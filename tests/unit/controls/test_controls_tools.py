@@ -33,7 +33,8 @@ SERVICE = {
 def commands(tmp_path: Path) -> dict[str, str]:
     """All that is asked of a host with every part."""
     groups = {part: ["server"] for part in ("all", "database", "web", "app", "backup")}
-    variables: dict[str, Any] = {"art32_environment": "unit", "services": [SERVICE], "people": [], "network_management": ["192.0.2.0/24"], "network_exposure": []}
+    network = {"network_management": ["192.0.2.0/24"], "network_exposure": []}
+    variables: dict[str, Any] = {"art32_environment": "unit", "services": [SERVICE], "people": [], **network}
     environment = Environment(directory=tmp_path, groups=groups, hostvars={"server": variables})
     return {**sources.for_host(environment, "server"), **sources.later(environment, "server")}
 
