@@ -19,6 +19,7 @@ CERTIFICATE = re.compile(r"publickey (?P<where>\S+) port .* ID (?P<id>.*) \(seri
 ANY = re.compile(r"(?P<way>\S+) (?P<where>\S+) port ")
 SHOWN = 20
 RAN, LOGIN, FILE, PACKAGE = "ran", "login", "file", "package"
+SESSION = "session"  # a login from before, of somebody who did something since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,13 @@ def trace(told: str, *, until: datetime, without: Iterable[str] = ()) -> Trace:
     named: dict[str, str] = {}
     for act in acts:
         account = act["account"]
-        if act["kind"] == LOGIN:
+        if act["kind"] in (LOGIN, SESSION):
             logins[account] = _with(act["text"])
         if (act["kind"] == RAN and act["as"] == ROOT) or (act["kind"] == LOGIN and account == ROOT):
-            named[account] = f"{account}{logins.get(account, ' (logged in before the last audit)')}"
+            named[account] = f"{account}{logins.get(account, ' (logged in long before the last audit)')}"
     who = " or ".join(named.values()) or NOBODY
-    return Trace(who=who, lines=[_line(act) for act in acts[-SHOWN:]])
+    shown = [act for act in acts if act["kind"] != SESSION]
+    return Trace(who=who, lines=[_line(act) for act in shown[-SHOWN:]])
 
 
 def _with(text: str) -> str:

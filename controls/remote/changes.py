@@ -22,24 +22,33 @@ WATCHED = ("/etc", "/usr/local")
 PACKAGES = Path("/var/log/dpkg.log")
 DONE = ("install", "upgrade", "remove", "purge")
 MOST = 100
+SESSION = 24 * 3600  # seconds that a session of somebody who is still there may last: as long as a certificate
 
 
 def journal(start: int) -> list[dict[str, object]]:
-    """Logins, and who ran what as somebody else."""
+    """Logins, and who ran what as somebody else; of those, too, with what they had logged in before."""
     names = [word for name in LOGS for word in ("-t", name)]
-    command = ["journalctl", "-q", "--no-pager", "-o", "json", f"--since=@{start}", *names]
-    found = []
+    command = ["journalctl", "-q", "--no-pager", "-o", "json", f"--since=@{start - SESSION}", *names]
+    found, sessions = [], {}
     for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
         entry = json.loads(line)
         said, time = str(entry.get("MESSAGE", "")), int(entry["__REALTIME_TIMESTAMP"]) / 1e6
         ran, came = RAN.match(said), LOGIN.match(said)
-        if ran:
+        if came and time < start:
+            text = f"{came['way']} {came['where']}"
+            sessions[came["account"]] = {"time": time, "kind": "session", "account": came["account"], "text": text}
+        elif time < start:
+            continue
+        elif ran:
             text = "Ansible" if BY_ANSIBLE in ran["rest"] else ran["program"]
             found.append({"time": time, "kind": "ran", "account": ran["account"], "text": text, "as": ran["as"]})
         elif came:
             text = f"{came['way']} {came['where']}"
             found.append({"time": time, "kind": "login", "account": came["account"], "text": text})
-    return found
+    return [
+        *(session for account, session in sessions.items() if any(act["account"] == account for act in found)),
+        *found,
+    ]
 
 
 def files(start: int) -> list[dict[str, object]]:
@@ -69,9 +78,12 @@ def packages(start: int) -> list[dict[str, object]]:
 
 
 def main(start: int) -> None:
-    """Print the newest of them, the oldest first."""
-    acts = sorted([*journal(start), *files(start), *packages(start)], key=lambda act: float(str(act["time"])))
-    json.dump(acts[-MOST:], sys.stdout)
+    """Print the newest of them, the oldest first; after the sessions that they belong to."""
+    said = journal(start)
+    sessions = [act for act in said if act["kind"] == "session"]
+    acts = [*(act for act in said if act not in sessions), *files(start), *packages(start)]
+    acts.sort(key=lambda act: float(str(act["time"])))
+    json.dump([*sessions, *acts[-MOST:]], sys.stdout)
 
 
 if __name__ == "__main__":

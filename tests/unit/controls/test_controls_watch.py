@@ -71,14 +71,22 @@ def test_logs_name_who_became_root_and_with_which_certificate() -> None:
     [
         ([], NOBODY),
         ([act(-9, "login", "jane", CERTIFICATE), act(-8, "file", "", "/etc/hosts")], NOBODY),
-        ([ran(-9, "jane", "/bin/sh")], "jane (logged in before the last audit)"),
+        (
+            [
+                act(-99, "session", "jane", CERTIFICATE),
+                act(-99, "session", "joe", CERTIFICATE),
+                ran(-9, "jane", "/bin/sh"),
+            ],
+            "jane (certificate 'jane@unit ticket 4711', serial 17, from 198.51.100.5)",
+        ),
+        ([ran(-9, "jane", "/bin/sh")], "jane (logged in long before the last audit)"),
         (
             [act(-9, "login", "root", "publickey 203.0.113.9 port 5 ssh2: ED25519 SHA256:abc")],
             "root (publickey without a certificate, from 203.0.113.9)",
         ),
         (
             [ran(-9, "jane", "/bin/sh"), ran(-8, "joe", "Ansible")],
-            "jane (logged in before the last audit) or joe (logged in before the last audit)",
+            "jane (logged in long before the last audit) or joe (logged in long before the last audit)",
         ),
     ],
 )
