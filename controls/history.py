@@ -6,7 +6,7 @@ __all__ = ["CHANGES", "WATCHER", "Change", "Moment", "changes", "earlier", "last
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,8 @@ def changes(
 
 def traces(store: Store, report: Mapping[str, Any]) -> dict[str, Trace]:
     """What the hosts' logs told an audit about who changed what since the one before, by host."""
-    began = datetime.fromisoformat(report["time"])
+    # A report tells its time in whole seconds; the audit itself reaches no host within the first.
+    began = datetime.fromisoformat(report["time"]) + timedelta(seconds=1)
     told = [kept for host in report["hosts"] if (kept := store.find(host, CHANGES)) and kept.rc == 0]
     return {kept.host: trace(kept.stdout, until=began, without=[WATCHER]) for kept in told}
 
