@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conftest import until
+import pytest
+from conftest import PENDING, until
 
 if TYPE_CHECKING:
     from conftest import Host, Plays
@@ -115,3 +116,60 @@ def test_what_was_loaded_is_compared_with_what_is(lantern: Host, plays: Plays) -
     assert plays.result(loaded=loaded)["changes"] == [
         "Activate again: `cat /run/lantern.state` prints something else than what was confirmed"
     ]
+
+
+FINISHED = "/root/finished"
+# Succeeds only where nothing is pending any more.
+FINISH = {"command": ["sh", "-c", f"test ! -e {PENDING} && echo done >>{FINISHED}"], "files": ["/etc/lantern/*"]}
+
+
+@pytest.mark.parametrize("login", [False, True], ids=["by probes", "by a login"])
+def test_what_follows_is_run_once_the_change_is_final(lantern: Host, plays: Plays, *, login: bool) -> None:
+    lantern.says(f"rm -f {FINISHED}")
+    predicted = plays.result("--check", word="second", login=login, finish=[FINISH])
+    assert lantern.file(FINISHED) == ""
+    result = plays.result(word="second", login=login, finish=[FINISH])
+    assert (result["state"], lantern.file(FINISHED)) == ("committed", "done")
+    assert result["changes"][-1].startswith("Run sh -c ")
+    assert predicted["changes"] == result["changes"]
+    assert not plays.result(word="second", login=login, finish=[FINISH])["changed"]
+    assert lantern.file(FINISHED) == "done"
+
+
+def test_what_follows_is_not_run_when_the_change_is_taken_back(lantern: Host, plays: Plays) -> None:
+    lantern.says(f"rm -f {FINISHED}")
+    result = plays.result(word="second", finish=[FINISH], probes=[{"port": 7778, "timeout": 1}])
+    assert result["state"] == "reverted"
+    assert lantern.file(FINISHED) == ""
+    # Nor is it owed.
+    assert "Run sh" not in str(plays.result(finish=[FINISH], word="first")["changes"])
+
+
+@pytest.mark.parametrize("login", [False, True], ids=["by probes", "by a login"])
+def test_what_could_not_follow_stays_owed(lantern: Host, plays: Plays, *, login: bool) -> None:
+    lantern.says(f"rm -f {FINISHED} /root/allowed")
+    needs = {"command": ["sh", "-c", f"cat /root/allowed && echo done >>{FINISHED}"], "files": ["/etc/lantern/*"]}
+    failed = plays.result(word="second", login=login, finish=[needs])
+    assert (failed["failed"], failed["state"], lantern.word()) == (True, "committed", "second")
+    assert "The change of lantern is final, but what has to follow failed: sh -c" in failed["msg"]
+    lantern.says("echo yes >/root/allowed")
+    result = plays.result(word="second", login=login, finish=[needs])
+    assert [change.rpartition(": ")[2] for change in result["changes"]] == [
+        "it was not run when the last change became final"
+    ]
+    assert (result["notes"], lantern.file(FINISHED)) == (["yes"], "done")
+    assert not plays.result(word="second", login=login, finish=[needs])["changed"]
+
+
+def test_what_a_package_has_is_kept_while_nobody_changed_it(lantern: Host, plays: Plays) -> None:
+    """Beside a stranger's file; which configuration file it is does not matter."""
+    lantern.says("echo stranger >/etc/sudo_stranger; cp /etc/sudo.conf /root/")
+    try:
+        result = plays.result(playbook="shipped.yml")
+        assert result["changes"] == ["Remove /etc/sudo_stranger, which nobody declared"]
+        lantern.says("echo '# changed' >>/etc/sudo.conf")
+        assert plays.result("--check", playbook="shipped.yml")["changes"] == [
+            "Remove /etc/sudo.conf, which nobody declared"
+        ]
+    finally:
+        lantern.says("cp /root/sudo.conf /etc/sudo.conf")

@@ -34,6 +34,8 @@ LOGIN_SECONDS = 20
 CONNECT_SECONDS = 5
 # For a command on the controller, which a busy one delays.
 COMMAND_SECONDS = 120
+# For what follows a final change on the host, besides the commands' own time.
+FINISH_SECONDS = 60
 # What ssh says when there was no session at all.
 NEVER_REACHED = ("ssh: connect to host", "Could not resolve", "Permission denied", "Host key verification failed")
 # What timeout(1) ends with.
@@ -163,10 +165,11 @@ class ActionModule(SurveyedAction):
         """Confirm, or report the revert."""
         deadline = time.monotonic() + float(result["remaining"])
         said: list[str] = []
-        reason = self._confirm(identity, confirm, task_vars, deadline, said)
-        if reason is None:
+        committed, reason = self._confirm(identity, confirm, task_vars, deadline, said)
+        if committed:
             warnings = [*result.get("warnings", []), *said]
-            return {**result, "state": "committed", **({"warnings": warnings} if warnings else {})}
+            final = {**result, "state": "committed", **({"warnings": warnings} if warnings else {})}
+            return {**final, **(self._finish(identity, confirm, task_vars) if committed["owed"] else {})}
         found = self._revert_now(identity, task_vars, deadline)
         if found is None:
             time.sleep(max(0.0, deadline + 1 - time.monotonic()))
@@ -185,8 +188,8 @@ class ActionModule(SurveyedAction):
         task_vars: dict[str, Any],
         deadline: float,
         said: list[str],
-    ) -> str | None:
-        """Commit over a new login, once the commands succeed. Returns why that was impossible, None when it is done."""
+    ) -> tuple[Result, str]:
+        """Commit over a new login, once the commands succeed. Returns the commit, or nothing and why there is none."""
         reason = "there was no time left"
         for attempt in range(CONFIRMATIONS):
             left = deadline - time.monotonic() - 1
@@ -205,11 +208,27 @@ class ActionModule(SurveyedAction):
                 reason = _in_one_line(error)
                 continue
             if result.get("state") == "committed":
-                return None
+                return result, ""
             reason = _why_not(result, seconds)
             if result.get("state") == "refused":
                 break
-        return reason
+        return {}, reason
+
+    def _finish(self, identity: Result, confirm: Mapping[str, Any], task_vars: dict[str, Any]) -> Result:
+        """Do what follows a final change over the new login: the old one may be among what it ends."""
+        entries = self._task.args.get("finish") or []
+        seconds = FINISH_SECONDS + sum(int(entry.get("timeout") or FINISH_SECONDS) for entry in entries)
+        try:
+            with self._fresh_login(confirm, seconds):
+                done = self._execute({**identity, "step": "finish"}, task_vars)
+        except AnsibleError as error:
+            done = {"msg": _in_one_line(error)}
+        with contextlib.suppress(AnsibleError):
+            self._connection.reset()
+        if done.get("state") == "committed" and not done.get("failed"):
+            return {"notes": done["notes"]} if done.get("notes") else {}
+        reason = str(done.get("msg") or _why_not(done, seconds))
+        return {"failed": True, "msg": f"{reason}\nThe next run does what has to follow the change, which is final."}
 
     def _revert_now(self, identity: Result, task_vars: dict[str, Any], deadline: float) -> Result | None:
         """Spare the wait for the timer where the old connection still works."""

@@ -15,7 +15,7 @@ description:
     succeed before the revert is disarmed. Whatever fails in between, a kill or a reboot included, the host returns
     to its last confirmed state by itself.
   - The steps are packages, directories, staging, prepare, validate, snapshot and arming, files, units, activate,
-    probes, confirm, disarm.
+    probes, confirm, disarm, finish.
   - Commands are lists, or strings that are split as a shell would, but no shell runs them.
   - One transaction can be pending on a host; another one is refused meanwhile, with who holds the place since when.
 requirements:
@@ -117,6 +117,10 @@ options:
     type: list
     elements: str
     default: []
+  keep_shipped:
+    description: Leaves those that match O(owns) and that a package of Debian has, as long as nobody changed them.
+    type: bool
+    default: false
   absent:
     description: Paths that must not exist. A directory is removed with all that is in it.
     type: list
@@ -206,6 +210,28 @@ options:
         description: Seconds it may take.
         type: int
         default: 60
+  finish:
+    description:
+      - Commands that are run when the change is final, in order, for what no revert could take back, such as ending
+        the sessions of those who may not come in any more.
+      - One that could not be run then is owed, and is run after the next confirmation.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      command:
+        description: Command to run.
+        type: raw
+        required: true
+      files:
+        description: Patterns of paths. The entry is run only when a file that matches changed.
+        type: list
+        elements: str
+        default: []
+      timeout:
+        description: Seconds it may take.
+        type: int
+        default: 60
   loaded:
     description:
       - Commands whose output is kept at the activation. Another output later is a drift, and activates again.
@@ -281,7 +307,7 @@ options:
   step:
     description: Set by the controller. All but V(apply) belong to the second half of a transaction with O(confirm).
     type: str
-    choices: [apply, commit, inquire, revert]
+    choices: [apply, commit, finish, inquire, revert]
     default: apply
   token:
     description: Set by the controller. Tells this run's transaction from any other.
@@ -352,7 +378,9 @@ changes:
   returned: always
   sample: ["Change the content of /etc/ssh/sshd_config", "Reload ssh.service"]
 notes:
-  description: What is worth knowing besides, such as validations that have to wait for a package in check mode.
+  description:
+    - What is worth knowing besides, such as validations that have to wait for a package in check mode, and what the
+      commands of O(finish) said.
   type: list
   elements: str
   returned: when there is something
@@ -428,7 +456,17 @@ def carry_out(request: Request, comparison: Comparison, *, check: bool) -> dict[
         notes = apply.predict(request, comparison)
         return {"state": "predicted", **({"notes": notes} if notes else {})}
     state, plan = apply.apply(request, comparison)
+    if state == "committed":
+        return {"state": state, **finish(request.name)}
     return {"state": state, "remaining": plan["deadline"] - uptime()}
+
+
+def finish(name: str) -> dict[str, Any]:
+    """Do what follows when a change is final."""
+    from ansible_collections.art32.server.plugins.module_utils.transaction import finish as last  # noqa: PLC0415
+
+    said = last.finish(name)
+    return {"notes": said} if said else {}
 
 
 def second_half(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -437,7 +475,10 @@ def second_half(parameters: dict[str, Any]) -> dict[str, Any]:
 
     name, token = parameters["name"], parameters["token"]
     if parameters["step"] == "commit":
-        return {"changed": True, "state": "committed", "changes": confirm.commit(name, token)}
+        changes = confirm.commit(name, token)
+        return {"changed": True, "state": "committed", "changes": changes, "owed": confirm.is_owed(name)}
+    if parameters["step"] == "finish":
+        return {"changed": True, "state": "committed", **finish(name)}
     ask = confirm.revert if parameters["step"] == "revert" else confirm.inquire
     return {"changed": False, **ask(name, token)}
 
@@ -445,7 +486,9 @@ def second_half(parameters: dict[str, Any]) -> dict[str, Any]:
 def failure(error: Exception) -> dict[str, Any]:
     """Say how a failed transaction ended."""
     outcome = getattr(error, "outcome", None)
-    return {"state": "reverted", "outcome": outcome} if outcome else {"state": "refused"}
+    if outcome:
+        return {"state": "reverted", "outcome": outcome}
+    return {"state": "committed" if getattr(error, "is_final", False) else "refused"}
 
 
 if __name__ == "__main__":

@@ -35,14 +35,23 @@ def settle(units: Sequence[Unit], *, until: float) -> set[str]:
 
     Raises TransactionError with systemd's message and the unit's last journal lines.
     """
-    states = system.unit_states([unit.name for unit in units])
-    started = set()
-    for unit in units:
-        for verb in unit_verbs(unit, states.get(unit.name)):
-            _order("systemctl", verb, unit.name, unit=unit.name, until=until)
-            if verb == "start":
-                started.add(unit.name)
+    due = _due(units)
+    for name, verbs in due.items():
+        for verb in verbs:
+            _order("systemctl", verb, name, unit=name, until=until)
+    started = {name for name, verbs in due.items() if "start" in verbs}
+    if any("enable" in verbs for verbs in due.values()):
+        # systemd may forget that a unit runs when an alias of it comes back.
+        lost = [name for name, verbs in _due(units).items() if "start" in verbs]
+        for name in lost:
+            _order("systemctl", "start", name, unit=name, until=until)
+        started.update(lost)
     return started
+
+
+def _due(units: Sequence[Unit]) -> dict[str, tuple[str, ...]]:
+    states = system.unit_states([unit.name for unit in units])
+    return {unit.name: unit_verbs(unit, states.get(unit.name)) for unit in units}
 
 
 def activate(entries: Sequence[Activation], started: set[str], *, until: float) -> None:

@@ -119,7 +119,7 @@ def _change(request: Request, plan: pending.Plan) -> tuple[Literal["pending", "c
     activate.activate(due, started, until=until)
     for probe in request.probes:
         activate.probe(probe, until=until)
-    _remember(request)
+    _remember(request, [request.finish[number] for number in comparison.finish])
     arm.wait(plan)
     if request.confirm:
         return "pending", plan
@@ -196,12 +196,14 @@ def _concerns_manager(comparison: Comparison, due: Sequence[Activation]) -> bool
     return in_place or any(entry.daemon_reload for entry in due)
 
 
-def _remember(request: Request) -> None:
-    """Stamp what is loaded now; a revert puts the old state back like any other file."""
+def _remember(request: Request, last: Sequence[Activation]) -> None:
+    """Stamp what is loaded now, and what has to follow; a revert puts the old state back like any other file."""
     activated = time.time()
     answers = system.query(request.loaded)
     outputs = {shlex.join(command): answer.output for command, answer in zip(request.loaded, answers, strict=True)}
     found = {entry.path: files.find(entry.path) for entry in request.files}
     stamp.STATES.mkdir(mode=0o700, exist_ok=True)
-    disk.write_json(stamp.state_path(request.name), {"activated": activated, "loaded": outputs})
+    owed = [{"command": entry.command, "timeout": entry.timeout} for entry in last]
+    state = {"activated": activated, "loaded": outputs, **({"owed": owed} if owed else {})}
+    disk.write_json(stamp.state_path(request.name), state)
     stamp.write(request, found, system.unit_states(stamp.activated_units(request)), activated)

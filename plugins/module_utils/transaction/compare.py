@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ansible_collections.art32.server.plugins.module_utils.transaction.files import Found
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import (
+        Activation,
         Directory,
         File,
         Preparation,
@@ -72,6 +73,7 @@ class Comparison:
     preparations: tuple[Preparation, ...] = ()
     units: tuple[Unit, ...] = ()
     activations: tuple[int, ...] = ()
+    finish: tuple[int, ...] = ()
     evidence: stamp.Evidence
 
     @property
@@ -118,9 +120,12 @@ def compare(request: Request) -> Comparison:
     preparations = tuple(entry for entry in request.prepare if _missing(entry))
     units = tuple(unit for unit in request.units if unit_verbs(unit, evidence.units.get(unit.name)))
     touched = [entry.path for entry in differing] + list(removals)
-    triggered = _triggered(request, touched, anything=bool(missing or preparations))
+    anything = bool(missing or preparations)
+    triggered = _triggered(request.activate, touched, anything=anything)
     stale = {number: reason for number, reason in stamp.stale(request, evidence).items() if number not in triggered}
     activations = tuple(sorted({*triggered, *stale}))
+    last = {number: str(request.finish[number]) for number in _triggered(request.finish, touched, anything=anything)}
+    last = {**stamp.owed(request, evidence), **last}
     changes = [
         *(_package_changes(missing)),
         *(change for entry, found in directories for change in _attribute_changes(entry, found)),
@@ -129,6 +134,7 @@ def compare(request: Request) -> Comparison:
         *(_removal_change(path, request) for path in removals),
         *(_unit_change(unit, evidence.units.get(unit.name)) for unit in units),
         *(_activation_changes(request, activations, stale, stamp.drift(request.loaded, evidence))),
+        *(Change(sentence=_capital(last[number])) for number in sorted(last)),
     ]
     return Comparison(
         changes=tuple(changes),
@@ -139,6 +145,7 @@ def compare(request: Request) -> Comparison:
         preparations=preparations,
         units=units,
         activations=activations,
+        finish=tuple(sorted(last)),
         evidence=evidence,
     )
 
@@ -146,14 +153,16 @@ def compare(request: Request) -> Comparison:
 def _removals(request: Request) -> tuple[str, ...]:
     declared = [entry.path for entry in request.files] + [path for entry in request.prepare for path in entry.creates]
     present = [path for path in request.absent if os.path.lexists(path)]
-    return tuple(dict.fromkeys([*files.undeclared(request.owns, declared), *present]))
+    undeclared = files.undeclared(request.owns, declared)
+    kept = files.as_shipped(undeclared) if request.keep_shipped else ()
+    return tuple(dict.fromkeys([*(path for path in undeclared if path not in kept), *present]))
 
 
-def _triggered(request: Request, touched: Sequence[str], *, anything: bool) -> tuple[int, ...]:
+def _triggered(entries: Sequence[Activation], touched: Sequence[str], *, anything: bool) -> tuple[int, ...]:
     """Numbers of the activations that a change of files calls for; a new package calls for the general ones."""
     return tuple(
         number
-        for number, entry in enumerate(request.activate)
+        for number, entry in enumerate(entries)
         if any(concerns(entry, path) for path in touched) or (anything and not entry.files)
     )
 
@@ -291,11 +300,15 @@ def _unit_change(declared: Unit, state: UnitState | None) -> Change:
     )
 
 
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
 def _activation_changes(
     request: Request, activations: Sequence[int], stale: Mapping[int, str], drift: tuple[str, str, str] | None
 ) -> Iterable[Change]:
     sentences = (stale.get(number) or str(request.activate[number]) for number in activations)
-    for sentence in dict.fromkeys(sentence[0].upper() + sentence[1:] for sentence in sentences):
+    for sentence in dict.fromkeys(map(_capital, sentences)):
         if drift and sentence.startswith("Activate again"):
             command, prints, printed = drift
             yield Change(sentence=sentence, header=f"`{command}`", before=prints, after=printed)

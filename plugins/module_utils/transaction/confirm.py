@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.art32.server.plugins.module_utils.transaction import arm, pending
+from ansible_collections.art32.server.plugins.module_utils.transaction.finish import is_owed
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError
 
-__all__ = ["commit", "connection_started", "inquire", "revert"]
+__all__ = ["commit", "connection_started", "inquire", "is_owed", "revert"]
 
 _DAEMONS = ("sshd", "sshd-session", "sshd-auth")
 

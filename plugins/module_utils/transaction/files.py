@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import glob
 import grp
+import hashlib
 import pwd
 import stat
 from dataclasses import dataclass
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
 
     from ansible_collections.art32.server.plugins.module_utils.transaction.model import Directory, File
 
-__all__ = ["Found", "differences", "find", "group_id", "group_name", "undeclared", "user_id", "user_name"]
+__all__ = [
+    "Found",
+    "as_shipped",
+    "differences",
+    "find",
+    "group_id",
+    "group_name",
+    "undeclared",
+    "user_id",
+    "user_name",
+]
 
+DPKG_STATUS = Path("/var/lib/dpkg/status")
 Kind = Literal["absent", "file", "link", "directory", "other"]
 
 
@@ -119,3 +131,11 @@ def undeclared(patterns: Iterable[str], declared: Iterable[str]) -> tuple[str, .
     known = set(declared)
     matching = {path for pattern in patterns for path in glob.glob(pattern)}  # noqa: PTH207 - absolute patterns
     return tuple(sorted(path for path in matching - known if not is_directory(path)))
+
+
+def as_shipped(paths: Iterable[str], *, status: Path = DPKG_STATUS) -> set[str]:
+    """Those that are configuration files of Debian's packages, with the very content that the package has."""
+    found = {path: find(path) for path in paths}
+    known = set(status.read_text(encoding="utf-8").splitlines()) if found else set()
+    sums = {path: hashlib.md5(one.content, usedforsecurity=False).hexdigest() for path, one in found.items()}
+    return {path for path, one in found.items() if one.kind == "file" and f" {path} {sums[path]}" in known}

@@ -147,11 +147,13 @@ class Request:
     directories: tuple[Directory, ...] = ()
     files: tuple[File, ...] = ()
     owns: tuple[str, ...] = ()
+    keep_shipped: bool = False
     absent: tuple[str, ...] = ()
     prepare: tuple[Preparation, ...] = ()
     validate: tuple[Validation, ...] = ()
     units: tuple[Unit, ...] = ()
     activate: tuple[Activation, ...] = ()
+    finish: tuple[Activation, ...] = ()
     loaded: tuple[tuple[str, ...], ...] = ()
     probes: tuple[Probe, ...] = ()
 
@@ -196,11 +198,13 @@ def parse(parameters: Mapping[str, Any]) -> Request:
         directories=tuple(_directory(entry) for entry in parameters["directories"]),
         files=tuple(_file(entry, contents) for entry in parameters["files"]),
         owns=tuple(_path(pattern, "owns") for pattern in parameters["owns"]),
+        keep_shipped=bool(parameters["keep_shipped"]),
         absent=tuple(_path(path, "absent") for path in parameters["absent"]),
         prepare=tuple(_preparation(entry) for entry in parameters["prepare"]),
         validate=tuple(_validation(entry) for entry in parameters["validate"]),
         units=tuple(_unit(entry) for entry in parameters["units"]),
         activate=tuple(_activation(entry) for entry in parameters["activate"]),
+        finish=tuple(_activation(entry) for entry in parameters["finish"]),
         loaded=tuple(_command(command, "loaded") for command in parameters["loaded"]),
         probes=tuple(_probe(entry) for entry in parameters["probes"]),
     )

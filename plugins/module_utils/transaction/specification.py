@@ -39,6 +39,7 @@ SPECIFICATION: dict[str, Any] = {
         secret={"type": "bool", "default": False},
     ),
     "owns": _STRINGS,
+    "keep_shipped": {"type": "bool", "default": False},
     "absent": {"type": "list", "elements": "path", "default": []},
     "prepare": _entries(
         command={"type": "raw", "required": True},
@@ -62,6 +63,11 @@ SPECIFICATION: dict[str, Any] = {
         command={"type": "raw"},
         undo={"type": "raw"},
         daemon_reload={"type": "bool", "default": False},
+        files=_STRINGS,
+        timeout={"type": "int", "default": 60},
+    ),
+    "finish": _entries(
+        command={"type": "raw", "required": True},
         files=_STRINGS,
         timeout={"type": "int", "default": 60},
     ),
@@ -90,7 +96,7 @@ SPECIFICATION: dict[str, Any] = {
         },
     },
     "timeout": {"type": "int", "default": 60},
-    "step": {"type": "str", "choices": ["apply", "commit", "inquire", "revert"], "default": "apply"},
+    "step": {"type": "str", "choices": ["apply", "commit", "finish", "inquire", "revert"], "default": "apply"},
     "token": {"type": "str", "no_log": False},
     "owner": {"type": "str"},
     "contents": {"type": "str", "no_log": True},

@@ -6,7 +6,7 @@ reboot; what commands printed (`loaded`) and when is kept in /var/lib as well.
 
 A unit is stale when its files changed after it read them, whoever restarted it since: it read them when it was
 started or, where a reload suffices, last reloaded. A command's effect is stale when a file changed after the last
-activation and after the last boot.
+activation and after the last boot. What has to follow when a change is final is kept as `owed` until it was run.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = [
     "activated_units",
     "digest",
     "drift",
+    "owed",
     "refresh",
     "stale",
     "stamp_path",
@@ -110,6 +111,18 @@ def stale(request: Request, evidence: Evidence) -> dict[int, str]:
         general = [number for number, entry in enumerate(request.activate) if not entry.files] or list(reasons)
         due.update({number: f"Activate again: {drifted}" for number in general if number not in due})
     return due
+
+
+def owed(request: Request, evidence: Evidence) -> dict[int, str]:
+    """Say which of the last commands are due although no file differs: their number and a sentence with the reason."""
+    known = [tuple(entry["command"]) for entry in (evidence.state or {}).get("owed", [])]
+    reasons = {
+        number: f"Run {shlex.join(entry.command)}: it was not run when the last change became final"
+        if entry.command in known
+        else _reason(entry, evidence)
+        for number, entry in enumerate(request.finish)
+    }
+    return {number: reason for number, reason in reasons.items() if reason}
 
 
 def _reason(entry: Activation, evidence: Evidence) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,17 @@ def test_the_program_runs_from_one_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-I", path, "--nonsense"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Return this host to its last confirmed state" in done.stdout
+
+
+def test_a_packages_own_file_is_as_shipped_until_it_is_changed(tmp_path: Path) -> None:
+    shipped, other = tmp_path / "README", tmp_path / "other"
+    shipped.write_bytes(b"shipped\n")
+    other.write_bytes(b"shipped\n")
+    status = tmp_path / "status"
+    status.write_text(
+        f"Package: sudo\nConffiles:\n {shipped} {md5(shipped.read_bytes(), usedforsecurity=False).hexdigest()}\n"
+    )
+    paths = [str(shipped), str(other)]
+    assert files.as_shipped(paths, status=status) == {str(shipped)}
+    shipped.write_bytes(b"changed\n")
+    assert files.as_shipped(paths, status=status) == set()

@@ -10,13 +10,13 @@ from ansible_collections.art32.server.plugins.module_utils.transaction.model imp
 
 LISTS = (
     *("packages", "directories", "files", "owns", "absent", "prepare"),
-    *("validate", "units", "activate", "loaded", "probes"),
+    *("validate", "units", "activate", "finish", "loaded", "probes"),
 )
 FILE = {"dest": "/etc/x/y", "owner": "root", "group": "root", "mode": "0640", "secret": False}
 
 
 def parameters(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever an option takes
-    return {"name": "sshd", "timeout": 60, **{name: [] for name in LISTS}, **given}
+    return {"name": "sshd", "timeout": 60, "keep_shipped": False, **{name: [] for name in LISTS}, **given}
 
 
 def test_a_file_gets_its_content_from_the_controller() -> None:
