@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["apply", "fetch_state"]
 
 SECONDS_TO_END = 10.0
+# Whoever changed sudoers may have taken the system's programs out of root's reach.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def fetch_state(root: Path = Path("/")) -> State:
@@ -89,7 +92,9 @@ def apply(steps: Sequence[Step]) -> None:
 
 
 def _run(command: tuple[str, ...]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    settings = {**os.environ, "PATH": PATH}
+    program = shutil.which(command[0], path=PATH) or command[0]
+    done = subprocess.run((program, *command[1:]), env=settings, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise AccountsError(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
 
