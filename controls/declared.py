@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 ROLES = Path(__file__).parent.parent / "roles"
-# Which files stand for which control; a role's folders are laid out like the host.
-STATIC: Mapping[str, tuple[str, str]] = {
-    "NET-1": ("firewall", "*"),
-    "SSH-1": ("sshd", "*"),
-    "ACC-1": ("base", "etc/sudoers.d/*"),
+# Whose files stand for which control; a role's folders are laid out like the host.
+STATIC: Mapping[str, str] = {"NET-1": "firewall", "SSH-1": "sshd", "ACC-1": "sshd"}
+# Which of them say who becomes root, and not who gets in.
+RIGHTS = "/etc/sudoers"
+# What stands for a control only where a variable says that it is there: the variable, and each role's files.
+OPTIONAL: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "ACC-1": ("watch_host", (("sshd", "etc/sudoers.d/art32-auditor"), ("watch", "usr/local/lib/art32/*"))),
 }
-# What else stands for a control where a variable says that it is there.
-OPTIONAL: Mapping[str, tuple[str, str, str]] = {"ACC-1": ("watch_host", "watch", "usr/local/lib/art32/*")}
 # Those that are filled from the declaration. What the firewall's say is compared as rules.
 FILLED: Mapping[str, tuple[str, ...]] = {
     "SSH-1": ("etc/ssh/revocations", "etc/systemd/system/art32-revocations.service"),
@@ -39,8 +39,7 @@ SSHD_SETTINGS = "echo {} | base64 -d | sshd -T -C user=root,host=any,addr=203.0.
 
 def paths() -> list[str]:
     """Every path that is compared."""
-    optional = [path for _, role, pattern in OPTIONAL.values() for path in _below(role, pattern)]
-    return [*(path for control in STATIC for path in (*_static(control), *_filled(control))), *optional]
+    return [*(path for control in STATIC for path in (*_static(control), *_filled(control))), *_optional()]
 
 
 def files(managed: Machine, control: str) -> dict[str, str]:
@@ -71,9 +70,8 @@ def sshd_settings(environment: Environment, host: str) -> dict[str, str]:
 
 def _digests(managed: Machine, control: str) -> dict[str, str]:
     sources = _static(control)
-    if control in OPTIONAL:
-        variable, role, pattern = OPTIONAL[control]
-        sources |= _below(role, pattern) if managed.variable(variable) else {}
+    if control in OPTIONAL and managed.variable(OPTIONAL[control][0]):
+        sources |= _chosen(control)
     digests = {path: sha256(source.read_bytes()).hexdigest() for path, source in sources.items()}
     for path, template in _filled(control).items():
         text = managed.lab.environment.render("sshd", template, managed.name)
@@ -82,10 +80,20 @@ def _digests(managed: Machine, control: str) -> dict[str, str]:
 
 
 def _static(control: str) -> dict[str, Path]:
-    return _below(*STATIC[control])
+    sources = {path: source for path, source in _below(STATIC[control]).items() if path not in _optional()}
+    return {path: source for path, source in sources.items() if path.startswith(RIGHTS) == (control == "ACC-1")}
 
 
-def _below(role: str, pattern: str) -> dict[str, Path]:
+def _optional() -> dict[str, Path]:
+    return {path: source for control in OPTIONAL for path, source in _chosen(control).items()}
+
+
+def _chosen(control: str) -> dict[str, Path]:
+    patterns = OPTIONAL[control][1] if control in OPTIONAL else ()
+    return {path: source for role, pattern in patterns for path, source in _below(role, pattern).items()}
+
+
+def _below(role: str, pattern: str = "*") -> dict[str, Path]:
     root = ROLES / role / "files"
     below = [path for path in root.rglob(pattern) if path.is_file()]
     return {f"/{path.relative_to(root)}": path for path in below}

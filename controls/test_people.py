@@ -54,6 +54,10 @@ def test_only_declared_administrators_become_root(managed: Machine, declaration:
 def test_rules_for_administrators_are_the_declared_ones(managed: Machine) -> None:
     found = files.problems(managed.observed("managed-files").text, declared.files(managed, "ACC-1"))
     found += [f"others than root can change {path}" for path in managed.observed("writable-sudoers").stdout.split()]
+    passwd, group = managed.observed("accounts").text, managed.observed("groups").text
+    able = accounts.sudoers(managed.observed("sudoers").text, passwd, group)
+    extra = able - accounts.members(passwd, group, "art32-admin") - {"root"}
+    found += [f"{named(extra)} may use sudo"] if extra else []
     assert not found, f"Who may become root, and how, was changed: {'; '.join(found)}."
 
 

@@ -104,7 +104,8 @@ def test_server_runs_with_nothing_but_these_settings(managed: Machine) -> None:
 @control("SSH-1")
 @pytest.mark.usefixtures("ours")
 def test_server_and_its_watch_are_there_at_every_start(managed: Machine) -> None:
-    found = units.state_problems(units.parse(managed.observed("way-in-units").text), UNITS)
+    shown = units.parse(managed.observed("way-in-units").text)
+    found = units.state_problems(shown, UNITS, laid=release.files(managed, "SSH-1"))
     assert not found, f"The SSH server is not started as it has to be: {'; '.join(found)}."
 
 

@@ -8,7 +8,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 EVERYWHERE = {"0.0.0.0/0", "::/0"}
 # Where Debian's packages have their units, and where the roles have theirs.
@@ -22,15 +22,18 @@ def parse(shown: str) -> dict[str, dict[str, str]]:
     return {block["Id"]: block for block in blocks}
 
 
-def state_problems(units: Mapping[str, Mapping[str, str]], wanted: Mapping[str, State]) -> list[str]:
+def state_problems(
+    units: Mapping[str, Mapping[str, str]], wanted: Mapping[str, State], *, laid: Container[str] = ()
+) -> list[str]:
     """Units that are not in the state they have to be in, or are not what their package or role laid down.
 
     `on` runs now and after a start, `on call` is there for others to start, `off` is neither, `masked` cannot be.
+    `laid` are files that a role has; a drop-in that is none of them is a stranger's.
     """
-    return [f"{name} {what}" for name, state in wanted.items() for what in _state_problems(units[name], state)]
+    return [f"{name} {what}" for name, state in wanted.items() for what in _state_problems(units[name], state, laid)]
 
 
-def _state_problems(unit: Mapping[str, str], state: State) -> list[str]:
+def _state_problems(unit: Mapping[str, str], state: State, laid: Container[str]) -> list[str]:
     active, enabled = unit["ActiveState"] in ("active", "reloading"), unit["UnitFileState"]
     if state == "masked":
         return [] if enabled == "masked" else ["is not masked"]
@@ -39,8 +42,8 @@ def _state_problems(unit: Mapping[str, str], state: State) -> list[str]:
     problems = []
     if state == "on":
         problems += ["is not running"] * (not active) + ["is not started at boot"] * (enabled != "enabled")
-    lain = [path for path in unit["DropInPaths"].split() if not path.startswith(PACKAGED)]
-    problems += [f"is changed by {path}" for path in lain]
+    drop_ins = [path for path in unit["DropInPaths"].split() if path not in laid]
+    problems += [f"is changed by {path}" for path in drop_ins if not path.startswith(PACKAGED)]
     expected = (f"{OURS}{unit['Id']}",) if unit["Id"].startswith("art32-") else PACKAGED
     problems += [f"comes from {unit['FragmentPath'] or 'nowhere'}"] * (not unit["FragmentPath"].startswith(expected))
     return problems + ["has files that systemd has not read"] * (unit["NeedDaemonReload"] == "yes")

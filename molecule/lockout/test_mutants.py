@@ -27,7 +27,7 @@ REPAIR = PLAYBOOKS / "way_in.yml"
 # Whose checks are about the way in, or look at the same things.
 AREAS = ("network", "ssh", "people", "database")
 ALL_RED = {"ACC-1", "DB-1", "NET-1", "NET-2", "PUR-1", "SSH-1"}
-TOUCHED = "etc/ssh etc/ufw etc/default etc/sudoers.d etc/systemd/system usr/local/lib/art32"
+TOUCHED = "etc/ssh etc/ufw etc/default etc/sudoers etc/sudoers.d etc/systemd/system usr/local/lib/art32"
 SAVE = f"tar -C / -cf /root/way-in.tar {TOUCHED}"
 RESTORE = "tar -C / -xpf /root/way-in.tar; systemctl daemon-reload; /usr/local/lib/art32/firewall load"
 # Debian 13's sshd shuts out sources that keep failing, as the audit's bare key does.

@@ -131,6 +131,17 @@ def test_what_others_added_is_gone(server: Machine) -> None:
     assert "PasswordAuthentication" not in server.check_output("tr '\\0' ' ' < /proc/$(pgrep -o -x sshd)/cmdline")
 
 
+def test_exactly_the_administrators_may_become_root(server: Machine) -> None:
+    """The cloud's first user was one until the first run, joe until the last."""
+    assert set(server.check_output("ls /etc/sudoers.d").split()) == {"README", "art32-admin"}
+    assert server.check_output("su jane -c 'sudo -n id -u'") == "0"
+    for account in ("admin", "nobody"):
+        refused = server.run(f"setpriv --reuid {account} --clear-groups sudo -n id -u")
+        assert refused.rc != 0
+        assert "password is required" in refused.stderr or "not in the sudoers file" in refused.stderr
+    assert "joe" not in server.check_output("grep -rhv '^#' /etc/sudoers /etc/sudoers.d")
+
+
 def test_the_list_of_revoked_keys_can_be_read(server: Machine) -> None:
     assert server.run("ssh-keygen -Q -l -f /etc/ssh/revoked_keys").rc == 0
     assert server.check_output("sshd -T | grep ^revokedkeys") == "revokedkeys /etc/ssh/revoked_keys"

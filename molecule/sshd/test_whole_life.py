@@ -322,6 +322,52 @@ def test_an_authority_is_replaced_without_shutting_anybody_out(
     assert server.attempt("old-again", before).rc == 0
 
 
+def test_sessions_outlive_a_change_that_is_taken_back(
+    server: Machine, operator: Operator, declaration: Environment
+) -> None:
+    """Together with the old authority goes, by a mistake, the operator's own principal: no new login confirms it."""
+    session = stay(server, operator.issue("jane", "by-the-old-one"))
+    new = operator.key("new_ca")
+    old_public, new_public = (
+        declaration.get("access_ca_public"),
+        new.with_suffix(".pub").read_text(encoding="utf-8").strip(),
+    )
+    own = {"access_ca": str(new), "access_ca_public": new_public}
+    operator.play("revoke", sshd_trusted_user_ca_keys=[old_public, new_public])
+    operator.play("revoke", sshd_trusted_user_ca_keys=[old_public, new_public], **own)
+    before = server.check_output("sha256sum /etc/ssh/user_ca.pub /etc/ssh/principals/jane")
+    mistake = {"sshd_system_principals": {"jane": ["nobody"]}, "sshd_confirm_timeout": 15}
+    values = json.dumps({**own, "sshd_trusted_user_ca_keys": [new_public], **mistake})
+    told = operator.run("ansible-playbook", "-i", operator.environment, "playbooks/revoke.yml", "-e", values)
+    assert told.rc != 0
+    assert "could not be confirmed by a new login" in told.text, told.text
+    assert server.check_output("sha256sum /etc/ssh/user_ca.pub /etc/ssh/principals/jane") == before
+    assert session.says("still here")
+    # The same without the mistake.
+    operator.play("revoke", sshd_trusted_user_ca_keys=[new_public], **own)
+    assert not session.is_alive()
+    operator.play("revoke", sshd_trusted_user_ca_keys=[old_public, new_public], **own)
+    shutil.rmtree(declaration.directory / ".access")
+    operator.play("revoke")
+
+
+def test_a_server_that_systemd_lost_sight_of_is_taken_over(server: Machine, operator: Operator) -> None:
+    """As when its other name goes and comes back (`systemctl disable`, `enable`): it keeps the port."""
+    login = operator.issue("jane", "lost-server")
+    session = stay(server, login)
+    server.check_output("systemctl stop ssh.service; mkdir -p /run/sshd; /usr/sbin/sshd")
+    assert not server.service("ssh").is_running
+    lost = server.check_output("cat /run/sshd.pid")
+    told = operator.play("revoke")
+    assert "changed=1" in told.text, told.text
+    assert server.service("ssh").is_running
+    assert server.check_output("systemctl show -P MainPID ssh.service") != lost
+    assert server.run(f"test -e /proc/{lost}").rc != 0
+    assert server.attempt("taken-over", login).rc == 0
+    assert session.says("still here")
+    session.process.kill()
+
+
 def test_who_would_be_shut_out_is_refused_before_any_change(server: Machine, operator: Operator) -> None:
     before = server.check_output("find /etc/ssh -type f -exec sha256sum {} +")
     public = operator.key("foreign").with_suffix(".pub").read_text(encoding="utf-8").strip()

@@ -22,14 +22,13 @@ TABLE = Path(__file__).with_name("controls.yml")
 STRANGER = "mutant"
 # sshd was built without it: the setting is read and means nothing.
 MEANINGLESS = ("setting KerberosAuthentication",)
-# With the unit's other name, which is an alias that goes, systemd forgets that it runs.
-UNTRIED = {("unit ssh.service", "disabled")}
 RELOAD, RELOAD_SSHD = "systemctl daemon-reload", "systemctl reload ssh.service"
 NEW_KEY = "rm -f /run/mutant*; ssh-keygen -q -t ed25519 -N '' -C mutant -f /run/mutant"
 # How a transaction says that something takes effect.
 ACTIVATED = re.compile(r"(Run|Activate again|Reload|Restart|Reload-or-restart|Start|Certify the host's key)\b")
 # Where one more line or another value says something; any other file gets a comment.
 CHANGES: Mapping[str, str] = {
+    "/etc/sudoers": "echo 'joe ALL=(ALL:ALL) NOPASSWD: ALL' >>{path}",
     "/etc/sudoers.d/art32-admin": "echo '%art32-people ALL=(ALL) NOPASSWD: ALL' >>{path}",
     "/etc/default/ufw": "sed -i 's/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"ACCEPT\"/' {path}",
     "/etc/ufw/ufw.conf": "sed -i s/^ENABLED=.*/ENABLED=no/ {path}",
@@ -62,6 +61,7 @@ FURTHER: Mapping[str, Mapping[Operation, str]] = {
 }
 PLACED: Mapping[str, str] = {
     "/etc/ssh/principals/*": "jane",
+    "/etc/sudoers.d/*": "joe ALL=(ALL:ALL) NOPASSWD: ALL",
     "/etc/ssh/sshd_config.d/*": "PasswordAuthentication yes",
     "*ssh.service.d/*": "[Service]\nExecStart=\nExecStart=/usr/sbin/sshd -D -o MaxSessions=99",
     "*.service.d/*": "[Service]\nExecStart=\nExecStart=/bin/true",
@@ -95,8 +95,6 @@ def mutants(objects: Iterable[Object]) -> list[Mutant]:
     found = []
     for subject in objects:
         for operation, script in _scripts(subject):
-            if (str(subject), operation) in UNTRIED:
-                continue
             entry = _entry(table, str(subject), operation)
             if entry is not None:
                 controls = frozenset(entry.get("controls", ()))

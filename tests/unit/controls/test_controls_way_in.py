@@ -94,6 +94,13 @@ def test_a_unit_is_in_the_state_it_has_to_be_in(state: units.State, changed: dic
     assert len(found) == problems
 
 
+def test_a_drop_in_of_the_role_is_no_strangers() -> None:
+    ours = "/etc/systemd/system/ssh.service.d/art32.conf"
+    shown = {"ssh.service": UNIT | {"DropInPaths": ours}}
+    assert units.state_problems(shown, {"ssh.service": "on"}, laid={ours}) == []
+    assert len(units.state_problems(shown, {"ssh.service": "on"})) == 1
+
+
 @pytest.mark.parametrize(
     ("listed", "problem"),
     [
