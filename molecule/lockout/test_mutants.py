@@ -1,5 +1,8 @@
 """Whatever is wrong with a managed object: the audit turns exactly the declared controls red, the next run repairs it.
 
+Some mutants in a row share the last audit, which finds nothing any more: what a run had left over of one of them would
+be among the next run's changes, each of which has to be about its own mutant.
+
 The objects are those that the roles manage (tests/mutants/objects.py), what is done to them is in operations.py there,
 and controls.yml says which controls have to see it.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +22,7 @@ from tests.mutants.trial import audit, repair
 from tests.resumable import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from controls.environment import Environment
     from tests.mutants.operations import Mutant
@@ -36,9 +40,9 @@ FORGIVE = "systemctl reset-failed ssh.service; systemctl restart ssh.service"
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give the test its mutants."""
-    if "mutant" in metafunc.fixturenames:
-        found = chosen(Path(metafunc.config.getoption("environment")).resolve())
-        metafunc.parametrize("mutant", found, ids=list(map(str, found)))
+    if "row" in metafunc.fixturenames:
+        rows = chosen(Path(metafunc.config.getoption("environment")).resolve())
+        metafunc.parametrize("row", rows, ids=[f"{row[0]} to {row[-1]}" for row in rows])
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +63,7 @@ def console(declaration: Environment) -> Callable[[str], str]:
 @pytest.fixture
 def found(declaration: Environment, tmp_path: Path) -> Callable[[], dict[str, list[str]]]:
     """What the audit finds open on the server now."""
-    bundles = (tmp_path / str(number) for number in range(9))
+    bundles = (tmp_path / str(number) for number in count())
     return lambda: audit(declaration.directory, AREAS, "server", next(bundles))
 
 
@@ -70,36 +74,45 @@ def saved(console: Callable[[str], str]) -> None:
 
 
 @pytest.fixture
-def host(
-    console: Callable[[str], str], declaration: Environment, saved: None, request: pytest.FixtureRequest
-) -> Iterator[Callable[[str], str]]:
-    """The server's console; when a test fails, the server is put right for the next one."""
-    console(FORGIVE)
-    before = request.session.testsfailed
+def host(console: Callable[[str], str], saved: None) -> Iterator[Callable[[str], str]]:
+    """The server's console."""
     yield console
     console("rm -rf /run/mutant*")
-    if request.session.testsfailed > before:
-        console(f"{RESTORE}; {FORGIVE}")
-        repair(declaration.directory, REPAIR)
 
 
-def test_audit_sees_the_mutant_and_a_run_repairs_it(
+def test_audit_sees_the_mutants_and_a_run_repairs_them(
     declaration: Environment,
     host: Callable[[str], str],
     found: Callable[[], dict[str, list[str]]],
-    mutant: Mutant,
+    row: Sequence[Mutant],
 ) -> None:
+    problems = {}
+    for mutant in row:
+        host(FORGIVE)
+        try:
+            try_out(mutant, declaration.directory, host, found)
+        except AssertionError as problem:
+            problems[str(mutant)] = str(problem)
+            host(f"{RESTORE}; {FORGIVE}")
+            repair(declaration.directory, REPAIR)
+    assert not problems, "\n".join(f"{mutant}: {problem}" for mutant, problem in problems.items())
+    assert found() == {}
+
+
+def try_out(
+    mutant: Mutant, environment: Path, host: Callable[[str], str], found: Callable[[], dict[str, list[str]]]
+) -> None:
+    """Break, audit and repair."""
     host(mutant.script)
     red = found()
     if mutant.shuts_out:
         host(f"{RESTORE}; {FORGIVE}")
-        assert set(red) == ALL_RED
+        assert set(red) == ALL_RED, red
         assert all(": not assessed: " in line for lines in red.values() for line in lines), red
-    repaired = repair(declaration.directory, REPAIR)
+    repaired = repair(environment, REPAIR)
     assert repaired.status == 0, repaired.output
     if not mutant.shuts_out:
         assert set(red) == mutant.controls, red
         assert repaired.changes, f"the run changed nothing:\n{repaired.output}"
         others = [line for line in repaired.changes if line[0] != mutant.subject.role or not mutant.concerns(line[1])]
         assert not others, others
-    assert found() == {}
