@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +15,12 @@ import pytest
 from controls.ssh import Login
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from controls.environment import Environment
     from controls.machine import Machine
 
+POLICIES = {"bookworm": "Hardened Debian 12 (version 3)", "trixie": "Hardened Debian 13 (version 1)"}
+# No key exchanges, but what the protocol says among them.
+ANNOUNCED = {"ext-info-s", "kex-strict-s-v00@openssh.com"}
 BARE = {"CertificateFile": "none", "IdentitiesOnly": "yes"}
 
 
@@ -152,6 +156,19 @@ def test_the_service_listens_and_not_the_socket(server: Machine) -> None:
     assert server.service("ssh").is_enabled
     assert not server.service("ssh.socket").is_enabled
     assert not server.service("ssh.socket").is_running
+
+
+def test_nothing_weaker_is_offered_than_the_hardening_guide_allows(server: Machine, declaration: Environment) -> None:
+    """By ssh-audit's policy for the release, which wants RSA keys and older key exchanges besides: less is offered."""
+    release = server.check_output(". /etc/os-release; echo $VERSION_CODENAME")
+    command = [Path(sys.executable).with_name("ssh-audit"), "-j", "-P", POLICIES[release], server.addresses[0]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = json.loads(done.stdout)
+    assert told["policy"] == POLICIES[release]
+    for error in told["errors"]:
+        allowed = {*error["expected_required"], *error["expected_optional"], *ANNOUNCED}
+        assert set(error["actual"]) <= allowed, error
+    assert {error["mismatched_field"] for error in told["errors"]} <= {"Host keys", "Key exchanges"}
 
 
 def test_nothing_is_pending(server: Machine) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from controls.machine import Machine
 
 LONGEST = 60
+LOGINS = 100
 
 
 @dataclass
@@ -75,6 +76,20 @@ def test_every_login_of_the_log_was_issued(server: Machine, operator: Operator) 
     seen = {int(serial) for serial in re.findall(r"Accepted publickey .*-CERT .* ID \S+@sshd .*serial (\d+)", log)}
     assert seen
     assert seen <= {entry["serial"] for entry in operator.log}
+
+
+def test_a_hundred_logins_are_a_hundred_lines_of_certificates_that_were_issued(
+    server: Machine, operator: Operator
+) -> None:
+    logins = [operator.issue("jane", f"login-{number}") for number in range(4)]
+    began = datetime.now(tz=UTC) - timedelta(seconds=1)
+    for number in range(LOGINS):
+        assert server.attempt(f"login-{number}", logins[number % len(logins)]).rc == 0
+    log = server.check_output(f"journalctl -q -o cat -t sshd -t sshd-session --since=@{began.timestamp():.0f}")
+    lines = re.findall(r"Accepted publickey .*-CERT .* ID (jane@sshd login-\d) \(serial (\d+)\)", log)
+    issued = {(entry["id"], str(entry["serial"])) for entry in operator.log}
+    assert len(lines) == LOGINS
+    assert set(lines) <= issued
 
 
 @pytest.mark.parametrize(
