@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from conftest import Host, Plays
 
 TIMER = 10
+# Where a task names no time.
+DEFAULT_TIMER = 60
 # Keeps the activation busy, with the new files in place and loaded.
 LINGER = [{"command": "sleep 4"}]
 
 
-def begun(host: Host, plays: Plays) -> subprocess.Popen[str]:
+def begun(host: Host, plays: Plays, *, seconds: int = TIMER) -> subprocess.Popen[str]:
     """Start a change and return when its new word is loaded, but not confirmed."""
-    process = plays.start(word="second", login=True, seconds=TIMER, after=LINGER)
+    process = plays.start(word="second", login=True, seconds=seconds, after=LINGER)
     until(lambda: host.word() == "second", "the new word is loaded")
     return process
 
@@ -41,6 +43,12 @@ def test_a_killed_controller_reverts(lantern: Host, plays: Plays) -> None:
     until(lambda: lantern.pending().get("stage") == "waiting", "the module has ended")
     assert lantern.says("systemctl list-timers --all 'art32-revert-*' --no-legend | wc -l") == "1"
     assert_reverted(lantern)
+
+
+def test_the_default_timer_reverts(lantern: Host, plays: Plays) -> None:
+    plays.kill(begun(lantern, plays, seconds=0))
+    assert lantern.pending()["timeout"] == DEFAULT_TIMER
+    assert_reverted(lantern, within=DEFAULT_TIMER + GRACE_SECONDS)
 
 
 def test_a_killed_module_reverts(lantern: Host, plays: Plays) -> None:
