@@ -68,8 +68,10 @@ def found(declaration: Environment, tmp_path: Path) -> Callable[[], dict[str, li
 
 
 @pytest.fixture(scope="session")
-def saved(console: Callable[[str], str]) -> None:
-    """What has to be put back where no run can."""
+def saved(console: Callable[[str], str], declaration: Environment) -> None:
+    """What has to be put back where no run can, once what a run that was stopped left over is repaired."""
+    console(FORGIVE)
+    assert repair(declaration.directory, REPAIR).status == 0
     console(SAVE)
 
 
