@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controls import sources, test_location, test_network, test_ssh, tools
+from controls import sources, tools
 from controls.environment import Environment
 from controls.evidence import VERSIONS, Store
 
@@ -42,21 +42,6 @@ def commands(tmp_path: Path) -> dict[str, str]:
 def test_every_command_has_a_known_tool(commands: dict[str, str]) -> None:
     assert len(commands) > 20
     assert not [name for name, command in commands.items() if not tools.of_command(command, INSTALLED)]
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        test_network.TRANSLATIONS,
-        test_ssh.PER_ACCOUNT,
-        test_ssh.ROOTS,
-        test_ssh.DECLARED,
-        test_ssh.LIST,
-        test_location.ASK,
-    ],
-)
-def test_what_is_asked_later_has_one_too(command: str) -> None:
-    assert tools.of_command(command, INSTALLED)
 
 
 def test_a_tool_is_told_with_its_version() -> None:
