@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,23 +19,55 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 CHECK = "controls/test_network.py::test_nothing_is_published_past_the_firewall"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """How a container that serves at port 8080 is started and removed, and where its translations are seen."""
+
+    start: str
+    stop: str
+    rules: str
+
+
 # In a test host the kernel's settings are read-only, as are its control groups, and there is no layered storage.
-PODMAN = "podman --runtime crun --storage-driver vfs"
-START = f"""
+BOX = """
 mount -o remount,rw /proc/sys
 mkdir -p /srv/box/bin
 cp --remove-destination /bin/busybox /srv/box/bin/
-{PODMAN} run --detach --cgroups=disabled --ulimit host --name published --publish 8080:80 \
-  --rootfs /srv/box /bin/busybox httpd -f -p 80 -h /
 """
+SERVE = "/bin/busybox httpd -f -p 80 -h /"
+PODMAN = "podman --runtime crun --storage-driver vfs"
+ENGINES = {
+    "podman": Engine(
+        start=f"{PODMAN} run --detach --cgroups=disabled --ulimit host --name published --publish 8080:80"
+        f" --rootfs /srv/box {SERVE}",
+        stop=f"{PODMAN} rm --force --time 0 published",
+        rules="nft list ruleset",
+    ),
+    # Docker's own runtime wants control groups; crun does without.
+    "docker": Engine(
+        start="printf '#!/bin/sh\nexec crun --cgroup-manager=disabled \"$@\"\n' >/usr/local/bin/plain\n"
+        "chmod +x /usr/local/bin/plain\n"
+        "mkdir -p /etc/docker\n"
+        'echo \'{"runtimes": {"plain": {"path": "/usr/local/bin/plain"}}}\' >/etc/docker/daemon.json\n'
+        "systemctl reset-failed docker.service\n"
+        "systemctl restart docker.service\n"
+        "tar -C /srv/box -c . | docker import - box\n"
+        f"docker run --detach --runtime plain --name published --publish 8080:80 box {SERVE}",
+        stop="docker rm --force published; systemctl stop docker.socket docker.service",
+        rules="iptables-save",
+    ),
+}
+ENGINE = ENGINES[os.environ["ART32_ENGINE"]]
 
 
 @pytest.fixture
 def published(server: Machine) -> Iterator[str]:
     """A container that serves at port 8080."""
-    server.check_output("sh -euc %s", START)
+    server.check_output("sh -euc %s", BOX + ENGINE.start)
     yield "8080"
-    server.check_output(f"{PODMAN} rm --force --time 0 published")
+    server.check_output("sh -euc %s", ENGINE.stop)
 
 
 def audited(declaration: Environment) -> tuple[int, str]:
@@ -55,7 +89,8 @@ def test_port_of_a_container_is_named(declaration: Environment, published: str) 
 
 
 def test_loader_leaves_the_engine_its_rules(server: Machine, published: str) -> None:
-    before = server.check_output("nft list ruleset | grep -c dnat")
+    count = f"{ENGINE.rules} | grep -ci dnat"
+    before = server.check_output(count)
     server.check_output("/usr/local/lib/art32/firewall load")
-    assert server.check_output("nft list ruleset | grep -c dnat") == before
+    assert server.check_output(count) == before
     assert server.check_output("/usr/local/lib/art32/firewall compare") == ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from controls.judges.firewall import published
-from controls.test_network import TRANSLATIONS
+from controls.sources import TRANSLATIONS
 
 if TYPE_CHECKING:
     from controls.environment import Environment
