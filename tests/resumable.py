@@ -57,20 +57,20 @@ class Resumable:
     def note(self, report: pytest.TestReport) -> None:
         """Keep what passed, if it is one of the matrix."""
         if self.is_whole and report.when == "call" and report.passed and self._has(report):
-            self._keep(report.nodeid)
+            self._keep(report.nodeid, round(report.duration, 1))
 
-    def passed(self) -> set[str]:
-        """What passed already; nothing of a sample counts."""
+    def passed(self) -> dict[str, float]:
+        """What passed already, and in how many seconds; nothing of a sample counts."""
         if not self.is_whole or not self._kept.exists():
-            return set()
+            return {}
         kept = json.loads(self._kept.read_text(encoding="utf-8"))
-        return set(kept["passed"]) if kept["tree"] == self.tree() else set()
+        return dict(kept["passed"]) if kept["tree"] == self.tree() else {}
 
     def _has(self, report: pytest.TestReport) -> bool:
         return Path(report.fspath).name in self.tests
 
-    def _keep(self, nodeid: str) -> None:
-        passed = sorted({*self.passed(), nodeid})
+    def _keep(self, nodeid: str, seconds: float) -> None:
+        passed = {**self.passed(), nodeid: seconds}
         self._kept.parent.mkdir(exist_ok=True)
         self._kept.write_text(json.dumps({"tree": self.tree(), "passed": passed}), encoding="utf-8")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from directory import NAME, Directory, make_due, register_again
 from matrix import CELLS, FAULTS
 
+from tests.resumable import CHECKOUT, Resumable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,25 +26,17 @@ if TYPE_CHECKING:
     from controls.environment import Environment
     from controls.machine import Machine
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-RELEASE = os.environ.get("ART32_RELEASE", "trixie")
-KEPT = CHECKOUT / ".cache" / f"tls-{RELEASE}.json"
-COVERED = ("plugins", "roles/nginx", "roles/certbot", "molecule/certbot", "molecule/nginx", "molecule/resources")
-
-
-def is_whole() -> bool:
-    """Whether everything is tried, and not a sample."""
-    return os.environ.get("ART32_TLS") == "all"
-
-
-def seed() -> int:
-    """What the sample is drawn by: named, or the day."""
-    return int(os.environ.get("ART32_SEED", time.time() // 86400))
+MATRIX = Resumable(
+    name="tls",
+    variable="ART32_TLS",
+    tests=("test_certbot.py", "test_issuing.py", "test_scanners.py", "test_trouble.py"),
+    paths=("plugins", "roles/nginx", "roles/certbot", "molecule/certbot", "molecule/nginx", "molecule/resources"),
+)
 
 
 def pytest_report_header() -> list[str]:
     """Say which sample this is."""
-    return [f"certbot: {'everything' if is_whole() else f'a sample, ART32_SEED={seed()}'}"]
+    return [f"certbot: {'everything' if MATRIX.is_whole else f'a sample, ART32_SEED={MATRIX.seed}'}"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,65 +46,39 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give the long tests their cases."""
-    choice = random.Random(seed())  # noqa: S311 - a sample
+    choice = random.Random(MATRIX.seed)  # noqa: S311 - a sample
     for name, cases in (("cell", CELLS), ("fault", FAULTS)):
         if name in metafunc.fixturenames:
             few = [case for case in cases if case.is_quick]
-            chosen = cases if is_whole() else choice.sample(few, 1)
+            chosen = cases if MATRIX.is_whole else choice.sample(few, 1)
             metafunc.parametrize(name, chosen, ids=[str(case) for case in chosen])
-
-
-# A run that was stopped goes on where it was: what passed with this very tree is not tried again.
-
-
-def _tree() -> str:
-    listed = ["git", "ls-files", "-s", *COVERED]
-    dirty = ["git", "diff", "HEAD", "--", *COVERED]
-    told = [
-        subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False).stdout for command in (listed, dirty)
-    ]
-    return hashlib.sha256(b"".join(told)).hexdigest()
-
-
-def _passed() -> dict[str, float]:
-    if not is_whole() or not KEPT.exists():
-        return {}
-    kept = json.loads(KEPT.read_text(encoding="utf-8"))
-    return dict(kept["passed"]) if kept["tree"] == _tree() else {}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes long, or what passed already."""
-    passed = _passed()
-    left = [item for item in items if item.nodeid in passed or (item.get_closest_marker("long") and not is_whole())]
+    MATRIX.leave_out_passed(config, items)
+    left = [] if MATRIX.is_whole else [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what passed, and how many seconds it took."""
-    if is_whole() and report.when == "call" and report.passed:
-        KEPT.parent.mkdir(exist_ok=True)
-        passed = {**_passed(), report.nodeid: round(report.duration, 1)}
-        KEPT.write_text(json.dumps({"tree": _tree(), "passed": passed}), encoding="utf-8")
+    MATRIX.note(report)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """When everything has passed with one tree, keep that as a dated result."""
-    if not is_whole() or exitstatus or not KEPT.exists() or session.config.option.keyword:
+    passed = MATRIX.passed()
+    if not passed or exitstatus or session.config.option.keyword:
         return
-    passed = _passed()
-    result = {
-        "what": f"certificates under a hostile directory, and scanners, on {RELEASE}",
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
-        "tree": _tree()[:12],
+    details = {
         "cells": sum("[nonce-" in name for name in passed),
         "faults": sum("test_a_fault" in name for name in passed),
         "passed": len(passed),
         "seconds": {name.partition("::")[2]: seconds for name, seconds in passed.items() if seconds >= 10},
     }
-    path = CHECKOUT / "bench" / "results" / f"{result['time'][:10]}-tls-{RELEASE}.json"
-    path.write_text(f"{json.dumps(result, indent=2)}\n", encoding="utf-8")
+    MATRIX.write_result("certificates under a hostile directory, and scanners", details)
 
 
 @pytest.fixture(scope="session")
