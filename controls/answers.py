@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .evidence import NotAssessedError
 from .judges import backups, logs, ports
+from .words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .evidence import Evidence, Store
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+NO_CONTACT = "no primary contact yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ def _certificate(seen: Seen) -> Found:
         end = datetime.fromtimestamp(ssl.cert_time_to_seconds(served["notAfter"]), tz=UTC)
         issuer = {name: value for part in served["issuer"] for name, value in part}
         by = issuer.get("organizationName") or issuer.get("commonName", "an unnamed authority")
-        lines.append(f"{service['domain']}: {_day(end)}, in {(end - seen.time).days} days; issued by {by}")
+        lines.append(f"{service['domain']}: {_day(end)}, in {counted((end - seen.time).days, 'day')}; issued by {by}")
         evidence.append(kept)
     if not lines:
         raise UnknownError("no service is declared")
@@ -166,7 +168,7 @@ def _backup(seen: Seen) -> Found:
     if not lines:
         raise UnknownError("no host is declared that keeps copies")
     schedule, days = seen.environment.get("backup_schedule"), seen.environment.get("backup_retention_days")
-    return f"{'; '.join(lines)}. Made {schedule}, kept {days} days.", evidence
+    return f"{'; '.join(lines)}. Made {schedule}, kept {counted(days, 'day')}.", evidence
 
 
 def _restore(seen: Seen) -> Found:
@@ -177,7 +179,7 @@ def _restore(seen: Seen) -> Found:
         rows = sum(found["rows"] for found in drill["databases"].values())
         took = _span(sum(drill["seconds"].values()))
         when = _minute(datetime.fromisoformat(drill["time"]))
-        how = f"took {took}; {rows} rows, all as they were" if drill["passed"] else f"FAILED: {drill['reason']}"
+        how = f"took {took}; {counted(rows, 'row')}, all as before" if drill["passed"] else f"FAILED: {drill['reason']}"
         lines.append(f"{host}: {when}, {how}")
         evidence.append(kept)
     if not lines:
@@ -202,7 +204,7 @@ def _activity(seen: Seen) -> Found:
         chain = activity.get("chain")
         whole = "" if chain is None else ", chain whole" if not chain.get("problem") else ", CHAIN BROKEN"
         kind = "can only be added to" if activity["append_only"] else "CAN BE REWRITTEN"
-        lines.append(f"{service['name']}: {activity['count']} rows in {activity['table']}, {kind}{whole}")
+        lines.append(f"{service['name']}: {counted(activity['count'], 'row')} in {activity['table']}, {kind}{whole}")
         evidence.append(kept)
     return _said(lines), evidence
 
@@ -211,7 +213,7 @@ def _logs(seen: Seen) -> Found:
     lines, evidence = [], []
     for host in seen.environment.hosts("web"):
         kept = seen.of(host, "nginx-logrotate")
-        lines.append(f"{host}: requests {logs.kept_days(kept.text):g} days")
+        lines.append(f"{host}: requests {counted(logs.kept_days(kept.text), 'day')}")
         evidence.append(kept)
     if not lines:
         raise UnknownError("no host serves the web")
@@ -225,7 +227,7 @@ def _trained(seen: Seen) -> Found:
         told = kept.json()
         days = [entry["due_on"] for entry in told.get("training", [])]
         overdue = sum(day < seen.time.date().isoformat() for day in days)  # who was never trained has no day
-        trained = f"{len(days) - overdue} contacts trained, {overdue} overdue" if days else "no primary contact yet"
+        trained = f"{counted(len(days) - overdue, 'contact')} trained, {overdue} overdue" if days else NO_CONTACT
         asked, address = told["help"]["path"], told["help"]["address"]
         lines.append(f"{service['name']}: help at {asked}, mailed to {address or 'NOBODY'}; {trained}")
         evidence.append(kept)
@@ -273,4 +275,4 @@ def _span(seconds: float) -> str:
     for unit, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
         if seconds >= 2 * unit:
             return f"{re.sub(r'[.]0$', '', f'{seconds / unit:.1f}')} {name}"
-    return f"{seconds:.0f} seconds"
+    return counted(round(seconds), "second")

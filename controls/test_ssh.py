@@ -21,6 +21,7 @@ from .judges import files, sshd, units
 from .marks import control, not_assessed
 from .sources import LATER
 from .ssh import Login
+from .words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,7 +139,7 @@ def test_what_is_revoked_equals_the_declaration(managed: Machine, now: datetime)
     found = base64.b64decode(managed.observed("revoked-keys").text)
     assert found[REVOKED] == declared[REVOKED], "The list of revoked keys is not the one that is declared."
     age = now - datetime.fromtimestamp(int.from_bytes(found[DATE]), tz=UTC)
-    assert age <= timedelta(days=days), f"The list of revoked keys is {age.days} days old; {days} are allowed."
+    assert age <= timedelta(days=days), f"The list of revoked keys is {counted(age.days, 'day')} old; allowed: {days}."
 
 
 @control("SSH-1")

@@ -13,6 +13,7 @@ from .judges import logs
 from .marks import control, not_assessed
 from .sources import ACCESS_LOG, LATER, fill
 from .web import Client, TlsError
+from .words import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,7 +97,7 @@ def test_request_made_now_is_in_the_log(web: Machine, visitor: Machine, declarat
 def test_logs_are_kept_as_long_as_declared(web: Machine) -> None:
     declared = web.variable("nginx_log_retention_days")
     kept = logs.kept_days(web.observed("nginx-logrotate").text)
-    assert kept == declared, f"logrotate keeps {kept:g} days; {declared} are declared (nginx_log_retention_days)."
+    assert kept == declared, f"logrotate keeps {counted(kept, 'day')}; declared: {declared} (nginx_log_retention_days)."
     timer = web.observed("logrotate-timer").text.split()
     assert timer == ["active", "enabled"], f"logrotate.timer is {' and '.join(timer)}; logs would be kept for ever."
 

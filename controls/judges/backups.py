@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from controls.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -53,7 +55,8 @@ def drill_problems(report: Mapping[str, Any], *, now: datetime, allowed: timedel
     age = now - datetime.fromisoformat(report["time"])
     if age > allowed:
         found.append(
-            f"The last restore drill is {age.days} days old; {allowed.days} are allowed (backup_drill_max_age_days)."
+            f"The last restore drill is {counted(age.days, 'day')} old; "
+            f"allowed: {allowed.days} (backup_drill_max_age_days)."
         )
     if report["passed"] and not any(database["tables"] for database in report["databases"].values()):
         found.append("The last restore drill compared no table at all.")

@@ -12,6 +12,7 @@ import pytest
 from controls.answers import QUESTIONS, answers
 from controls.environment import Environment
 from controls.evidence import Store
+from controls.words import counted
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GROUPS = {
@@ -82,11 +83,11 @@ SAID = [
     "platform.example.test: 2027-02-22, in 90 days; issued by Let's Encrypt.",
     f"In the region eu-central-1; PostgreSQL platform on server; copies on backup. {DECLARED}",
     "server: 2026-11-24 11:02 UTC, 58 minutes before this audit, read back since. Made hourly, kept 30 days.",
-    "server: 2026-11-23 02:00 UTC, took 2.5 minutes; 152 rows, all as they were.",
+    "server: 2026-11-23 02:00 UTC, took 2.5 minutes; 152 rows, all as before.",
     "platform: 4 bcrypt of cost 12; new ones bcrypt_sha256.",
     "platform: 19 rows in activity, can only be added to, chain whole.",
     "server: requests 365 days. The activity log is never removed.",
-    "platform: help at /help/, mailed to team@example.test; 1 contacts trained, 1 overdue.",
+    "platform: help at /help/, mailed to team@example.test; 1 contact trained, 1 overdue.",
 ]
 
 
@@ -142,3 +143,15 @@ def test_a_failed_restore_says_so(environment: Environment, tmp_path: Path) -> N
     failed = json.dumps({**DRILL, "passed": False, "reason": "rows differ"})
     store.keep(host="server", name="restore-drill", command="cat", rc=0, stdout=failed)
     assert any("FAILED: rows differ" in answer.text for answer in answers(environment, store, NOON))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "0 contacts"), (1, "1 contact"), (1.0, "1 contact"), (2, "2 contacts"), (0.5, "0.5 contacts")],
+)
+def test_what_is_counted_is_one_or_several(number: float, said: str) -> None:
+    assert counted(number, "contact") == said
+
+
+def test_a_figure_of_a_large_log_is_told_whole() -> None:
+    assert counted(12_345_678, "row") == "12345678 rows"
