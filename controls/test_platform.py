@@ -121,7 +121,8 @@ def test_every_url_has_a_policy_and_admin_urls_a_login(
     app: Machine, told: Told, services: dict[str, dict[str, Any]]
 ) -> None:
     for name, answer in told.items():
-        found = conformance.url_problems(answer["urls"], services[name]["admin_paths"])
+        found = conformance.policy_problems(answer)
+        found += conformance.url_problems(answer["urls"], services[name]["admin_paths"])
         assert not found, f"{name}: {'; '.join(found)}."
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "login_problems",
     "password_problems",
     "path_of",
+    "policy_problems",
     "protected",
     "staff_problems",
     "store_problems",
@@ -132,6 +133,11 @@ def url_problems(urls: Iterable[Mapping[str, Any]], admin_paths: Sequence[str]) 
         if re.search(r"<(\w+:)?object_id>", url["pattern"]) and not url.get("record"):
             problems.append(f"{url['pattern']} does not check the very record")
     return problems
+
+
+def policy_problems(told: Mapping[str, Any]) -> list[str]:
+    """Addresses that somebody made and forgot to say who may use them."""
+    return [f"{pattern} has no policy" for pattern in told.get("without_policy", [])]
 
 
 def attempt_problems(attempts: Sequence[Mapping[str, Any]], urls: Iterable[Mapping[str, Any]]) -> list[str]:

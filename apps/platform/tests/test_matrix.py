@@ -15,7 +15,7 @@ import pytest
 from django.db import transaction
 from django.urls import reverse
 
-from art32_platform.access.urls import pages
+from art32_platform.access.urls import pages, without_policy
 from art32_platform.accounts.models import Account, Link
 from art32_platform.activity.models import Activity
 from art32_platform.customers.models import Contact, Membership
@@ -58,6 +58,7 @@ ROWS = [
 
 
 def test_every_address_is_in_the_table() -> None:
+    assert without_policy() == []
     names = {page.name for page in pages()}
     with_record = {page.name for page in pages() if page.policy.record}
     # Records that belong to no organisation are neither own nor foreign.

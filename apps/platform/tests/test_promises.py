@@ -43,7 +43,8 @@ def red() -> dict[str, list[str]]:
     found = {
         "ACC-1": judges.staff_problems(told["members"], DECLARED) + judges.access_problems(told["staff_access"]),
         "ACC-2": judges.password_problems(told["passwords"], 4) + judges.login_problems(told["logins"]),
-        "ACC-3": judges.url_problems(told["urls"], ["/admin/"])
+        "ACC-3": judges.policy_problems(told)
+        + judges.url_problems(told["urls"], ["/admin/"])
         + judges.attempt_problems(told["attempts"], told["urls"]),
         "LOG-1": judges.activity_problems(told["activity"]),
         "JOB-1": judges.training_problems(told["training"], datetime.now(tz=UTC).date())

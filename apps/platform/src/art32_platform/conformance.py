@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from art32_platform import DISTRIBUTION, VERSION
 from art32_platform.access.attempts import attempts, sessions
-from art32_platform.access.urls import pages
+from art32_platform.access.urls import pages, without_policy
 from art32_platform.accounts.models import Account
 from art32_platform.activity.chain import verify
 from art32_platform.activity.models import Action, Activity
@@ -57,6 +57,7 @@ def conformance() -> dict[str, Any]:
             }
             for page in pages()
         ],
+        "without_policy": without_policy(),
         "attempts": attempts(),
         "activity": {
             "table": Activity._meta.db_table,  # noqa: SLF001 - Django's documented interface

@@ -1,4 +1,4 @@
-"""What each URL asks for. A URL without a policy does not exist: the gate refuses it, conformance and tests fail."""
+"""What each URL asks for. A URL without a policy is refused to everybody, told, and fails audit and tests."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from art32_platform.access.policies import ADMIN, Policy, policy_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Page", "pages"]
+__all__ = ["Page", "pages", "without_policy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +33,26 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """All of them, in the resolver's order.
-
-    Raises ImproperlyConfigured when a URL has no name or no policy.
-    """
-    return list(_walk(get_resolver(), "/", ""))
+    """All that have a policy, in the resolver's order."""
+    return [page for page in _walk(get_resolver(), "/", "") if isinstance(page, Page)]
 
 
-def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Page]:
+def without_policy() -> list[str]:
+    """Patterns of those that have none, or no name by which one could be given; the gate refuses them to everybody."""
+    return [page for page in _walk(get_resolver(), "/", "") if isinstance(page, str)]
+
+
+def _walk(resolver: URLResolver, prefix: str, namespace: str) -> Iterator[Page | str]:
     for entry in resolver.url_patterns:
         pattern = prefix + _readable(entry.pattern)
         if isinstance(entry, URLResolver):
             yield from _walk(entry, pattern, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
         elif isinstance(entry, URLPattern):
-            if not entry.name:
-                raise ImproperlyConfigured(f"The URL {pattern} has no name, so it can have no policy.")
-            name = namespace + entry.name
-            yield Page(pattern=pattern, name=name, policy=policy_of(name))
+            name = namespace + (entry.name or "")
+            try:
+                yield Page(pattern=pattern, name=name, policy=policy_of(name))
+            except ImproperlyConfigured:
+                yield pattern
 
 
 def _readable(pattern: object) -> str:
