@@ -100,6 +100,11 @@ def test_admin_url_that_is_not_guarded_is_named(change: dict[str, Any], said: st
     assert found == [] if not said else said in found[0]
 
 
+def test_address_without_a_policy_is_named() -> None:
+    assert conformance.policy_problems({"without_policy": ["/new/"]}) == ["/new/ has no policy"]
+    assert conformance.policy_problems({"without_policy": []}) == conformance.policy_problems({}) == []
+
+
 def test_protected_addresses_are_filled_in_so_that_the_router_knows_them() -> None:
     assert conformance.protected(URLS) == [
         "/admin/",
