@@ -95,6 +95,7 @@ def test_documentation_says_what_is_configured() -> None:
         "People": [
             f"`PLATFORM_IDLE_MINUTES` ({real.PLATFORM_IDLE_LIMIT.seconds // 60})",
             f"`PLATFORM_SESSION_HOURS` ({real.PLATFORM_SESSION_LIMIT.seconds // 3600})",
+            f"bcrypt over SHA-256 at cost {real.PLATFORM_PASSWORD_COST}",
             "the words of the account, the domain and the provider",
             "They do not expire",
             "as many sessions as one wants",

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
-from django.contrib.auth.hashers import BCryptSHA256PasswordHasher
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
+from art32_platform import environment
+from art32_platform import settings as real  # beside the tests' settings
 from art32_platform.accounts.models import Account
+from art32_platform.accounts.passwords import Hasher
 from art32_platform.activity.models import Activity
 
 from .conftest import PASSWORD, World
@@ -30,12 +33,24 @@ def login(client: Client, email: str, password: str) -> HttpResponse:
     return client.post(reverse("login"), {"username": email, "password": password})
 
 
-def test_new_password_is_hashed_with_bcrypt_of_cost_12(db: None, settings: SettingsWrapper) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
+def test_new_password_is_hashed_with_bcrypt_of_cost_12_or_more(db: None, settings: SettingsWrapper) -> None:
+    settings.PASSWORD_HASHERS = real.PASSWORD_HASHERS
     account = Account.objects.create_user("ann@example.test", PASSWORD)
-    assert account.password.startswith("bcrypt_sha256$$2b$12$")
+    assert account.password.startswith(f"bcrypt_sha256$$2b${real.PLATFORM_PASSWORD_COST}$")
     assert account.check_password(PASSWORD)
     assert not account.check_password(PASSWORD + " ")
+
+
+def test_cheaper_hash_is_made_anew_at_login(
+    world: World, browser: Callable[..., Client], settings: SettingsWrapper
+) -> None:
+    assert world.people["viewer"].password.startswith("bcrypt_sha256$$2b$04$")
+    settings.PASSWORD_HASHERS = real.PASSWORD_HASHERS
+    assert REFUSED in login(browser(), "viewer@example.test", "wrong").content
+    assert Account.objects.get(email="viewer@example.test").password == world.people["viewer"].password
+    assert login(browser(), "viewer@example.test", PASSWORD).status_code == 302
+    stored = Account.objects.get(email="viewer@example.test").password
+    assert stored.startswith(f"bcrypt_sha256$$2b${real.PLATFORM_PASSWORD_COST}$")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +181,16 @@ def test_logins_leave_rows(world: World, browser: Callable[..., Client]) -> None
 
 
 def test_the_only_hasher_is_the_promised_one() -> None:
-    from art32_platform import settings as real  # noqa: PLC0415 - beside the tests' settings
+    assert real.PASSWORD_HASHERS == ["art32_platform.accounts.passwords.Hasher"]
+    assert Hasher.algorithm == "bcrypt_sha256"
+    assert Hasher.rounds == real.PLATFORM_PASSWORD_COST >= 12
 
-    assert real.PASSWORD_HASHERS == ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
-    assert BCryptSHA256PasswordHasher.rounds >= 12
+
+@pytest.mark.parametrize("cost", ["4", "11", "17", "", "x"])
+def test_cost_is_what_bcrypt_can_bear(cost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COST", cost)
+    if not cost:
+        assert environment.number("COST", default=13, least=12, most=16) == 13
+        return
+    with pytest.raises(ImproperlyConfigured, match=f"COST is '{cost}'; allowed: 12 to 16"):
+        environment.number("COST", default=13, least=12, most=16)

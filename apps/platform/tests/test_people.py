@@ -222,6 +222,18 @@ def test_code_is_taken_once(world: World, browser: Callable[..., Client]) -> Non
     assert second.post(CODE_PAGE, {"code": code}).status_code == 200
 
 
+def test_session_is_new_after_the_code(world: World, browser: Callable[..., Client]) -> None:
+    """What somebody else could have planted or read before the login is worth nothing after it."""
+    client, thief = browser(), browser()
+    login(client, "administrator@example.test", PASSWORD)
+    before = client.cookies[configured.SESSION_COOKIE_NAME].value
+    assert client.post(CODE_PAGE, {"code": code_of(Authenticator.objects.get().bin_key.hex())}).status_code == 302
+    assert client.get("/").status_code == 200
+    assert client.cookies[configured.SESSION_COOKIE_NAME].value != before
+    thief.cookies[configured.SESSION_COOKIE_NAME] = before
+    assert thief.get("/").status_code == 302
+
+
 @pytest.mark.parametrize("steps", [-3, -2, 2, 3])
 def test_code_of_another_minute_is_refused(world: World, browser: Callable[..., Client], steps: int) -> None:
     client = browser()

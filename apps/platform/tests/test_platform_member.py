@@ -85,12 +85,13 @@ def test_who_is_not_declared_is_out_at_once(committing: str, browser: Callable[.
 def test_declared_password_logs_in_and_is_kept(
     committing: str, browser: Callable[..., Client], settings: SettingsWrapper
 ) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["art32_platform.accounts.passwords.Hasher"]
     passwords = {"ada@customer.example": "x" * 80 + "ü"}
     assert not [text for text in run(committing, passwords=passwords) if text == "invite ada@customer.example"]
     stored = Account.objects.get(email="ada@customer.example").password
     assert stored.startswith("bcrypt_sha256$$2b$12$")
     assert login(browser(), "ada@customer.example", passwords["ada@customer.example"]).status_code == 302
+    assert Account.objects.get(email="ada@customer.example").password != stored, "made anew at the platform's cost"
     assert run(committing, passwords=passwords) == []
     assert run(committing, passwords={"ada@customer.example": "another"}) == [
         "set the password of ada@customer.example",

@@ -6,6 +6,7 @@ from __future__ import annotations
 __all__ = ["COST", "HAS_BCRYPT", "hashed", "is_hash_of", "is_usable", "unusable"]
 
 import hashlib
+import re
 import secrets
 
 try:
@@ -16,7 +17,7 @@ else:
     HAS_BCRYPT = True
 
 ALGORITHM = "bcrypt_sha256"
-COST = 12
+COST = 12  # the least that the platform has; it hashes anew, at its own cost, when somebody logs in
 UNUSABLE = "!"
 
 
@@ -26,9 +27,10 @@ def hashed(password: str) -> str:
 
 
 def is_hash_of(stored: str, password: str) -> bool:
-    """Whether a stored hash is one of this password, of the cost that is asked for."""
+    """Whether a stored hash is one of this password, of the cost that is asked for or more."""
     algorithm, _, rest = stored.partition("$")
-    if algorithm != ALGORITHM or not rest.startswith(f"$2b${COST:02}$"):
+    cost = re.match(r"\$2b\$(\d\d)\$", rest)
+    if algorithm != ALGORITHM or cost is None or int(cost[1]) < COST:
         return False
     return bool(bcrypt.checkpw(_digest(password), rest.encode()))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.art32.server.plugins.module_utils.platform_member import passwords
 from ansible_collections.art32.server.plugins.module_utils.platform_member.database import KNOWN
 from ansible_collections.art32.server.plugins.module_utils.platform_member.model import (
     Account,
@@ -137,13 +138,19 @@ def test_no_password_is_in_what_is_shown() -> None:
     assert "bcrypt" not in shown
 
 
-def test_hash_is_as_the_platform_reads_it() -> None:
+def test_hash_is_as_the_platform_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_cost(cost: int) -> str:
+        with monkeypatch.context() as patched:
+            patched.setattr(passwords, "COST", cost)
+            return passwords.hashed("x" * 100)
+
     stored = hashed("x" * 100)
     assert stored.startswith("bcrypt_sha256$$2b$12$")
     assert is_hash_of(stored, "x" * 100)
     assert not is_hash_of(stored, "x" * 99 + "y")
     assert not is_hash_of("pbkdf2_sha256$1$a$b", "x")
-    assert not is_hash_of(stored.replace("$12$", "$10$"), "x" * 100)
+    assert not is_hash_of(at_cost(10), "x" * 100), "too cheap"
+    assert is_hash_of(at_cost(13), "x" * 100), "as the platform made it anew"
     assert is_usable(stored)
     assert not is_usable(unusable())
 

@@ -50,14 +50,14 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def number(name: str, *, default: int, most: int) -> int:
-    """The variable's value, a whole number from 1.
+def number(name: str, *, default: int, least: int = 1, most: int) -> int:
+    """The variable's value, a whole number.
 
     Raises ImproperlyConfigured for another.
     """
     text = os.environ.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ImproperlyConfigured(f"{name} is {text!r}; allowed: 1 to {most}.")
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise ImproperlyConfigured(f"{name} is {text!r}; allowed: {least} to {most}.")
     return int(text)
 
 

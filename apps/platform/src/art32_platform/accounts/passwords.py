@@ -1,4 +1,4 @@
-"""Passwords that others know or guess are refused, without asking anybody outside."""
+"""How passwords are kept, and which are refused: what others know or guess, without asking anybody outside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.auth.hashers import BCryptSHA256PasswordHasher
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from zxcvbn import zxcvbn
 
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
 
     from art32_platform.accounts.models import Account
 
-__all__ = ["BreachedPasswordValidator", "GuessablePasswordValidator"]
+__all__ = ["BreachedPasswordValidator", "GuessablePasswordValidator", "Hasher"]
 
 LOOKED_AT = 72  # characters; zxcvbn's time grows with the square
 LEAST_SCORE = 4  # of 4: ten thousand million guesses, also with the hash in hand
 WORD = re.compile(r"[\w-]{3,}")
+
+
+class Hasher(BCryptSHA256PasswordHasher):
+    """bcrypt over SHA-256, so that no byte beyond 72 is lost; cheaper hashes are made anew at the next login."""
+
+    rounds = settings.PLATFORM_PASSWORD_COST
 
 
 class GuessablePasswordValidator:
