@@ -168,6 +168,15 @@ def is_append_only_as(role: str) -> bool:
         "DROP TRIGGER activity_no_change ON activity_activity",
         "ALTER TABLE activity_activity DISABLE TRIGGER ALL",
         "DROP TABLE activity_activity",
+        "ALTER TABLE activity_activity ALTER COLUMN account SET DEFAULT 'x'",
+        "INSERT INTO activity_link VALUES (99, 99, 'x')",
+        "UPDATE activity_link SET hash = 'x'",
+        "DELETE FROM activity_link",
+        "TRUNCATE activity_link",
+        "DROP TRIGGER activity_chain ON activity_activity",
+        "ALTER TABLE activity_link DISABLE TRIGGER ALL",
+        "CREATE OR REPLACE FUNCTION activity_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "SET session_replication_role = replica",
     ],
 )
 def test_login_role_has_no_privilege_to_change_the_log(world: World, login_role: None, statement: str) -> None:
