@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import socket
-import ssl
 import struct
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import urlopen
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -27,6 +25,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from tests.cluster import SUPERUSER, running_cluster
+from tests.serving import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +38,6 @@ CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery staple"
 OPENSSL = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
 SIZES = {"desk": (1280, 900), "phone": (375, 780)}
-START_SECONDS = 60
 PATIENCE_SECONDS = 60  # for what comes at once on a machine that is not busy: nothing is judged by how long it takes
 PEOPLE = {
     "administrator": ["--administrator"],
@@ -116,7 +114,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             subprocess.run(["psql", "-Xqd", "postgres", "-c", "CREATE DATABASE platform"], env=environment, check=True)
             made = Site(f"https://localhost:{port}", mailbox, environment)
             furnish(made)
-            with served(folder, port, environment):
+            with behind_tls(folder, port, environment):
                 yield made
     finally:
         relay.stop()
@@ -134,40 +132,14 @@ def furnish(site: Site) -> None:
 
 
 @contextmanager
-def served(folder: Path, port: int, environment: dict[str, str]) -> Iterator[None]:
-    """Serve with gunicorn until the end of the block."""
+def behind_tls(folder: Path, port: int, environment: dict[str, str]) -> Iterator[None]:
+    """Serve over TLS until the end of the block."""
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subprocess.run(
-        [*OPENSSL, *subject, "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
-    log = folder / "gunicorn.log"
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
-    with log.open("w") as sink:
-        server = subprocess.Popen(
-            [*command, "--certfile", certificate, "--keyfile", key, "art32_platform.wsgi"],
-            env=environment,
-            stdout=sink,
-            stderr=sink,
-        )
-    try:
-        trust = ssl.create_default_context(cafile=certificate)
-        end = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                urlopen(f"https://localhost:{port}/healthz", context=trust, timeout=5).close()
-                break
-            except OSError as error:
-                if server.poll() is not None or time.monotonic() > end:
-                    raise TimeoutError(f"{error}\n{log.read_text()}") from error
-                time.sleep(0.2)
+    key, certificate, log = folder / "key.pem", folder / "certificate.pem", folder / "gunicorn.log"
+    subprocess.run([*OPENSSL, *subject, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    with served(environment, log, "--threads", "4", "--certfile", certificate, "--keyfile", key, port=port):
         yield
         assert "Internal Server Error" not in log.read_text(), log.read_text()
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def free_port() -> int:

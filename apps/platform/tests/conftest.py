@@ -21,6 +21,7 @@ from art32_platform.accounts.sessions import SessionStore, begin
 from art32_platform.customers.models import Contact, Membership, Organisation, Role
 
 from .cluster import SUPERUSER, running_cluster
+from .figures import pytest_configure  # noqa: F401 - a hook of pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
-import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,16 +18,20 @@ import pytest
 from controls.judges import conformance as judges
 
 from .cluster import SUPERUSER, running_cluster
+from .figures import MUTATIONS
+from .serving import START_SECONDS, served
+from .verdicts import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SOURCES = Path(__file__).parents[1] / "src"
-ALL = tomllib.loads(Path(__file__).with_name("mutations.toml").read_text(encoding="utf-8"))["mutation"]
 # The first of each promise always; all of them with ART32_LONG=1 (make test-full PART=promises).
-SAMPLE = list({mutation["control"]: mutation for mutation in reversed(ALL)}.values())
+SAMPLE = list({mutation["control"]: mutation for mutation in reversed(MUTATIONS)}.values())
 CHOSEN = (
-    ALL if os.environ.get("ART32_LONG") else [*SAMPLE, *(one for one in ALL if one["name"] == "roles do not count")]
+    MUTATIONS
+    if os.environ.get("ART32_LONG")
+    else [*SAMPLE, *(one for one in MUTATIONS if one["name"] == "roles do not count")]
 )
 PASSWORD = "correct horse battery staple"
 DOMAIN = "platform.example.test"
@@ -39,7 +40,6 @@ DECLARED = [
     {"email": "staff@example.test", "platform": "staff"},
     {"email": "administrator@example.test", "platform": "administrator"},
 ]
-START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,9 @@ class Platform:
     @contextmanager
     def served(self, folder: Path) -> Iterator[Visitor]:
         """Serve with gunicorn until the end of the block, on a port that the system chooses."""
-        log = folder / "gunicorn.log"
-        command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--threads", "2", "art32_platform.wsgi"]
         environment = {**self.environment(LOGIN_ROLE), "DJANGO_SECRET_KEY": "only-for-tests-" * 5}
-        with log.open("w") as sink:
-            server = subprocess.Popen(command, env=environment, stdout=sink, stderr=sink)
-        try:
-            yield Visitor(_port(server, log))
-        finally:
-            server.terminate()
-            server.wait(START_SECONDS)
+        with served(environment, folder / "gunicorn.log", "--threads", "2") as port:
+            yield Visitor(port)
 
 
 @dataclass(frozen=True)
@@ -115,16 +108,6 @@ class Visitor:
         connection.request("GET", path, headers={"Host": DOMAIN, "X-Forwarded-Proto": "https"})
         answer = connection.getresponse()
         return answer.status, answer.headers.get("Location", ""), answer.read().decode(errors="replace")
-
-
-def _port(server: subprocess.Popen[bytes], log: Path) -> int:
-    end = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < end:
-        found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", log.read_text())
-        if found:
-            return int(found[1])
-        time.sleep(0.1)
-    raise TimeoutError(log.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -150,19 +133,7 @@ def _sql(socket: Path, *statements: str, database: str = "postgres") -> None:
 def red(platform: Platform, folder: Path) -> dict[str, list[str]]:
     """The controls that turn red by what the conformance command says and a visitor sees, with their reasons."""
     told: dict[str, Any] = json.loads(platform.manage("conformance"))
-    assert judges.form_problems(told) == []
-    found = {
-        "ACC-1": judges.staff_problems(told["members"], DECLARED) + judges.access_problems(told["staff_access"]),
-        "ACC-2": judges.password_problems(told["passwords"], 12) + judges.login_problems(told["logins"]),
-        "ACC-3": judges.policy_problems(told)
-        + judges.url_problems(told["urls"], ["/admin/"])
-        + judges.attempt_problems(told["attempts"], told["urls"]),
-        "LOG-1": judges.activity_problems(told["activity"]),
-        "JOB-1": judges.training_problems(told["training"], datetime.now(tz=UTC).date()),
-        "PUR-1": judges.store_problems(told["stores"], platform.database, []),
-    }
-    if not told["help"]["address"]:
-        found["JOB-1"].append("help is mailed to nobody")
+    found = problems(told, declared=DECLARED, cost=12, database=platform.database)
     with platform.served(folder) as visitor:
         status, _, page = visitor.get(told["help"]["path"])
         if status != 200 or "<textarea" not in page.partition("<main")[2].partition("</main>")[0]:
@@ -171,7 +142,7 @@ def red(platform: Platform, folder: Path) -> dict[str, list[str]]:
             status, location, _ = visitor.get(path)
             if status not in (401, 403) and not (status == 302 and "login" in location):
                 found["ACC-3"].append(f"{path} answers {status} without a login")
-    return {control: problems for control, problems in found.items() if problems}
+    return {control: reasons for control, reasons in found.items() if reasons}
 
 
 @pytest.fixture
@@ -194,7 +165,11 @@ def test_nothing_is_red_in_the_code_as_it_is_and_nothing_stays(socket: Path, dat
 
 @pytest.mark.parametrize("mutation", CHOSEN, ids=lambda mutation: str(mutation["name"]))
 def test_broken_code_turns_exactly_its_control_red(
-    socket: Path, database: str, tmp_path: Path, mutation: dict[str, Any]
+    socket: Path,
+    database: str,
+    tmp_path: Path,
+    mutation: dict[str, Any],
+    record_property: Callable[[str, object], None],
 ) -> None:
     sources = tmp_path / "src"
     shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -209,4 +184,7 @@ def test_broken_code_turns_exactly_its_control_red(
         platform.furnish()
     if mutation.get("deed"):
         platform.manage(*mutation["deed"])
-    assert set(found := red(platform, tmp_path)) == {mutation["control"]}, found
+    found = red(platform, tmp_path)
+    record_property("mutation", mutation["name"])
+    record_property("red", {control: len(reasons) for control, reasons in found.items()})
+    assert set(found) == {mutation["control"]}, found

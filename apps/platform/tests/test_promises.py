@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from controls.judges import conformance as judges
 from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
@@ -20,6 +19,7 @@ from art32_platform.activity.models import Action
 from art32_platform.customers.models import Membership, Training
 
 from .conftest import TODAY, World, as_if_committed
+from .verdicts import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,19 +39,8 @@ def red() -> dict[str, list[str]]:
     out = StringIO()
     call_command("conformance", stdout=out)
     told: dict[str, Any] = json.loads(out.getvalue())
-    assert judges.form_problems(told) == []
-    found = {
-        "ACC-1": judges.staff_problems(told["members"], DECLARED) + judges.access_problems(told["staff_access"]),
-        "ACC-2": judges.password_problems(told["passwords"], 4) + judges.login_problems(told["logins"]),
-        "ACC-3": judges.policy_problems(told)
-        + judges.url_problems(told["urls"], ["/admin/"])
-        + judges.attempt_problems(told["attempts"], told["urls"]),
-        "LOG-1": judges.activity_problems(told["activity"]),
-        "JOB-1": judges.training_problems(told["training"], datetime.now(tz=UTC).date())
-        + ([] if told["help"]["address"] else ["help reaches nobody"]),
-        "PUR-1": judges.store_problems(told["stores"], connection.settings_dict["NAME"], []),
-    }
-    return {control: problems for control, problems in found.items() if problems}
+    found = problems(told, declared=DECLARED, cost=4, database=connection.settings_dict["NAME"])
+    return {control: reasons for control, reasons in found.items() if reasons}
 
 
 @pytest.fixture
