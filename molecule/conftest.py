@@ -16,10 +16,22 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 if TYPE_CHECKING:
     from controls.environment import Environment
+    from controls.machine import Machine
 
 Play = Callable[..., tuple[int, str]]
 
 ROOT = Path(__file__).parents[1]
+FINGERPRINT = ROOT / "molecule" / "resources" / "fingerprint"
+# What grows by itself: the database's own files, told by its rows, and the copies of its log on the backup machine.
+GROWING = ("/var/lib/postgresql/", "/var/lib/pgbackrest/")
+# Counters are no rows: the numbers that a trial drew which was rolled back do not come back.
+ROWS = (
+    "getent passwd postgres && runuser -u postgres -- pg_dumpall | grep -v -e restrict -e pg_catalog.setval | sha256sum"
+)
+RULES = (
+    "iptables-save | grep -v -e '^#' -e '^:'; ip6tables-save | grep -v -e '^#' -e '^:'; nft --stateless list ruleset"
+)
+KERNEL = "sysctl -a 2>/dev/null | grep -c ."
 SECONDS = 600
 
 
@@ -27,6 +39,19 @@ SECONDS = 600
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the operations leave their records."""
     return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture(scope="session")
+def state() -> Callable[[Machine], str]:
+    """Reads a host whole: configuration, packages, units, accounts, every row with every grant, and every rule."""
+
+    def read(machine: Machine) -> str:
+        told = machine.run(FINGERPRINT.read_text(encoding="utf-8"))
+        assert told.rc == 0, told.stderr
+        files = [line for line in told.stdout.splitlines() if not line.startswith(GROWING)]
+        return "\n".join([*files, *(machine.run(line).stdout for line in (ROWS, f"({RULES}) 2>/dev/null", KERNEL))])
+
+    return read
 
 
 @pytest.fixture
