@@ -30,6 +30,7 @@ COMMAND_SECONDS = 30
 COMMANDS_AT_ONCE = 4
 PORT_SECONDS = 2
 SCRIPT_SECONDS = 600
+LOGIN = "login"  # the name of the output that says why nobody gets in
 
 
 class Lab:
@@ -126,6 +127,8 @@ class Machine(Host):
             self.fetch_all(sources.for_host(self.lab.environment, self.name))
         except Unreachable as error:
             self._unreachable = str(error)
+            keep = self.lab.store.keep
+            keep(host=self.name, name=LOGIN, command=f"ssh {self.name}", rc=1, stdout=str(error), tool=tools.ssh())
 
     def observed(self, name: str) -> Evidence:
         """One of the collected outputs, counted as evidence of the running check.
@@ -142,6 +145,9 @@ class Machine(Host):
         self.collect()
         kept = self.lab.store.find(self.name, name)
         if kept is None:
+            refused = self.lab.store.find(self.name, LOGIN)
+            if refused:
+                self.lab.store.use(refused)
             raise NotAssessedError(self._unreachable or f"{name} was not asked of {self.name}")
         return kept
 
@@ -183,7 +189,7 @@ class Machine(Host):
             rc=told.returncode,
             stdout=told.stderr,
             stderr=told.stderr,
-            tool=f"OpenSSH {tools.controller()['openssh']}",
+            tool=tools.ssh(),
         )
         return self.lab.store.use(kept)
 

@@ -8,6 +8,7 @@ asks for is its subject: the test runs once for each such host, and is reported 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -129,16 +130,27 @@ class Session:
 
     def _check(self, item: pytest.Item, marker: pytest.Mark, call: pytest.CallInfo[None]) -> Check:
         status, reason = _outcome(call)
+        host, name = _subject(item), _title(item)
+        if not self._evidence and not self.lab.kept_only:
+            if status == "met":
+                status, reason = "not assessed", "the check rests on no output, so it proves nothing"
+            self._declare(f"{marker.args[0]} {host or 'no host'} {name}", host, reason)
         check = Check(
             control=marker.args[0],
-            host=_subject(item),
-            name=_title(item),
+            host=host,
+            name=name,
             status=status,
             reason=reason,
             kind=_kind(item),
             evidence=tuple(self._evidence),
         )
         return self.exceptions.apply(check)
+
+    def _declare(self, check: str, host: str | None, reason: str) -> None:
+        """Where nothing was asked of anybody, the declaration is why: keep which of the named variables it has."""
+        named = re.findall(r"\((\w+)\)", reason)
+        declared = {name: self.environment.get(name, host=host) is not None for name in named}
+        self.lab.declared(check, reason=reason, declared=declared)
 
     def _soften(self, report: pytest.TestReport, found: list[Check], item: pytest.Item) -> None:
         accepted = all(

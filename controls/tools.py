@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["VERSIONS", "controller", "of_command", "python"]
+__all__ = ["VERSIONS", "controller", "of_command", "python", "ssh"]
 
 import functools
 import platform
@@ -53,6 +53,11 @@ def of_command(command: str, versions: str) -> str:
 def python() -> str:
     """The Python of the controller and its OpenSSL, which make requests and handshakes."""
     return f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION}"
+
+
+def ssh() -> str:
+    """The OpenSSH of the controller, which logs in."""
+    return f"OpenSSH {controller()['openssh']}"
 
 
 @functools.cache
