@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Lab", "Machine"]
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ class Lab:
         self.environment = environment
         self.store = store
         self.kept_only = kept_only
+        self.pool = ThreadPoolExecutor(8)
         self._machines: dict[str, Machine] = {}
 
     def machine(self, host: str) -> Machine:
@@ -72,8 +73,13 @@ class Lab:
             raise NotAssessedError("this was not kept, and judging again contacts nobody")
         return Connections(self.environment)
 
+    def settle(self) -> None:
+        """Wait until everything that was asked is told."""
+        self.pool.shutdown()
+
     def close(self) -> None:
         """End what was begun."""
+        self.settle()
         if "connections" in self.__dict__:
             self.connections.close()
 
@@ -97,6 +103,7 @@ class Machine(Host):
         self.lab = lab
         self.is_managed = name in lab.environment.managed
         self._unreachable = ""
+        self._told_later: dict[str, Future[dict[str, Evidence]]] = {}
         self._collected = lab.kept_only
         if not lab.kept_only:
             options = {"ssh_config": str(lab.connections.config), "sudo": self.is_managed}
@@ -119,12 +126,22 @@ class Machine(Host):
         return self.lab.environment.get(name, default, host=self.name)
 
     def collect(self) -> None:
-        """Ask, in one round trip, for every output that the checks of this host's parts want."""
+        """Ask, in one round trip, for every output that the checks of this host's parts want.
+
+        What a service tells of itself takes it seconds: that is asked at the same time, in a round trip of its own, and
+        waited for by whoever wants to know it.
+        """
         if self._collected:
             return
         self._collected = True
+        commands = sources.for_host(self.lab.environment, self.name)
+        slow = {name: line for name, line in commands.items() if name.startswith(sources.SLOW)}
         try:
-            self.fetch_all(sources.for_host(self.lab.environment, self.name))
+            self.lab.connections.login(self.name)
+            if slow:
+                told = self.lab.pool.submit(self.fetch_all, slow)
+                self._told_later = dict.fromkeys(slow, told)
+            self.fetch_all({name: line for name, line in commands.items() if name not in slow})
         except Unreachable as error:
             self._unreachable = str(error)
             keep = self.lab.store.keep
@@ -143,6 +160,8 @@ class Machine(Host):
         Raises NotAssessedError when the host could not be asked.
         """
         self.collect()
+        if name in self._told_later:
+            self._told_later[name].result()
         kept = self.lab.store.find(self.name, name)
         if kept is None:
             refused = self.lab.store.find(self.name, LOGIN)

@@ -188,6 +188,7 @@ class Session:
                     self.lab.machine(host).fetch_all({CHANGES: line})
 
     def _write_bundle(self, kinds: str) -> None:
+        self.lab.settle()
         try:
             write_bundle(
                 self.environment,

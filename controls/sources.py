@@ -7,6 +7,7 @@ __all__ = [
     "LATER",
     "PLACEMENT",
     "PLACES",
+    "SLOW",
     "as_user",
     "fill",
     "for_host",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from .environment import Environment
 
+SLOW = "conformance-"  # so begin the names of what takes a host seconds to tell
 SQL = Path(__file__).parent / "sql"
 REMOTE = Path(__file__).parent / "remote"
 
@@ -185,7 +187,7 @@ def _web(environment: Environment, host: str) -> dict[str, str]:
 
 def _app(environment: Environment, host: str) -> dict[str, str]:
     asked = [service for service in environment.services_on(host) if service["conformance"]]
-    told = {f"conformance-{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
+    told = {f"{SLOW}{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
     for service in environment.services_on(host):
         told |= reach(service["name"], service["talks_to"])
     return {**told, "resolvers": "awk '$1 == \"nameserver\" { print $2 }' /etc/resolv.conf"}

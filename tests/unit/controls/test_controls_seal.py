@@ -113,6 +113,17 @@ def test_whoever_signs_anew_is_not_the_signer(environment: Environment, sealed: 
     assert f"signed by {signer(other)}, not by {signer(environment)}" in told.stderr
 
 
+def test_what_was_kept_is_written_again_to_the_byte(environment: Environment, sealed: Path, tmp_path: Path) -> None:
+    again = tmp_path / sealed.name
+    shutil.copytree(sealed / "raw", again / "raw")
+    write_bundle(environment, checks=[], exceptions=Exceptions(), store=Store.recalled(again), time=NOON)
+    first, second = (
+        {path.relative_to(bundle): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+        for bundle in (sealed, again)
+    )
+    assert second == first  # with the signature
+
+
 def test_each_audit_names_the_one_before(environment: Environment, tmp_path: Path) -> None:
     key = signer(environment)
     first, second, third = (audited(environment, tmp_path, hours) for hours in range(3))
