@@ -61,8 +61,9 @@ audit: venv ## prove an environment: make audit ENV=demo
 	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml
 
 .PHONY: bench
-bench: demo ## measure the no-change run, a page through nginx, a password, and a new environment
+bench: demo ## measure the no-change run, audits, a page through nginx, a password, and a new environment
 	@python bench/no_change.py
+	@python bench/audit.py
 	@python bench/app.py
 	@python bench/hashing.py
 	@python bench/new_environment.py
