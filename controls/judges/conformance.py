@@ -45,7 +45,13 @@ PLACE = re.compile(r"<(?:(\w+):)?\w+>")
 
 def form_problems(told: Any) -> list[str]:  # noqa: ANN401 - what a foreign program printed
     """Where an answer differs from the schema."""
-    return [f"{error.json_path}: {error.message}" for error in _validator().iter_errors(told)]
+    return list(_form_problems(json.dumps(told)))
+
+
+@cache
+def _form_problems(text: str) -> tuple[str, ...]:
+    """The same of a text: many checks ask of one answer, which has hundreds of addresses, and it is looked at once."""
+    return tuple(f"{error.json_path}: {error.message}" for error in _validator().iter_errors(json.loads(text)))
 
 
 def password_problems(passwords: Mapping[str, Any], least_cost: int) -> list[str]:
