@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,12 @@ PROMISES = {
     *("TLS-1", "LOG-1", "LOG-2", "JOB-1", "BAK-1", "PUR-1"),
 }
 CONTROLS = CATALOGUE.parent
+PAGE = CONTROLS.parent / "docs" / "controls.md"
+SECTIONS = (
+    *("system landscape", "patch management", "backup concept", "review of traffic"),
+    "awareness and permissions",
+)
+SIX_MONTHS, TWELVE_MONTHS = 182, 366
 
 
 def checked() -> dict[str, set[str]]:
@@ -57,6 +64,27 @@ def test_every_check_names_an_existing_control() -> None:
 def test_every_role_that_is_named_exists(control: Control) -> None:
     missing = [role for role in control.roles if not (ROLES / role / "tasks" / "main.yml").exists()]
     assert not missing
+
+
+def test_every_control_answers_a_letter_and_a_control_of_annex_a() -> None:
+    assert not [name for name, control in load().items() if not control.article_32 or not control.iso_27001]
+
+
+def test_each_section_of_the_form_is_answered_by_what_exists() -> None:
+    """BayLDA's five sections; an answer is a control, or else a role."""
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    answers = {section: rows.get(section, "") for section in SECTIONS}
+    for section, answer in answers.items():
+        named, roles = set(re.findall(r"\b[A-Z]+-\d\b", answer)), re.findall(r"\brole (\w+)", answer)
+        assert named or roles, section
+        assert named <= set(load()), section
+        assert not [role for role in roles if not (ROLES / role).is_dir()], section
+
+
+def test_requests_are_kept_for_six_to_twelve_months_unless_declared_otherwise() -> None:
+    """As the CNIL recommends for logs."""
+    defaults = yaml.safe_load((ROLES / "nginx" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    assert SIX_MONTHS <= defaults["nginx_log_retention_days"] <= TWELVE_MONTHS
 
 
 def test_sound_entry_is_accepted(tmp_path: Path) -> None:
