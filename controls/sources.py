@@ -181,6 +181,7 @@ def _web(environment: Environment, host: str) -> dict[str, str]:
     return {
         "nginx-effective": "nginx -T",
         "nginx-logrotate": "cat /etc/logrotate.d/nginx",
+        "nginx-log-ages": r"find /var/log/nginx -name 'access.log*' -size +0 -printf '%T@ %f\n'",
         "logrotate-timer": "systemctl show --value --property=ActiveState,UnitFileState logrotate.timer",
     }
 

@@ -102,6 +102,13 @@ def test_logs_are_kept_as_long_as_declared(web: Machine) -> None:
     assert timer == ["active", "enabled"], f"logrotate.timer is {' and '.join(timer)}; logs would be kept for ever."
 
 
+@control("LOG-2")
+def test_oldest_log_is_no_older_than_declared(web: Machine, now: datetime) -> None:
+    declared = web.variable("nginx_log_retention_days")
+    found = logs.overdue(web.observed("nginx-log-ages").text, declared, now)
+    assert not found, f"Logs older than {declared} days (nginx_log_retention_days) are still there: {', '.join(found)}."
+
+
 def clients(web: Machine, visitor: Machine, declaration: Environment, **options: bool) -> list[Client]:
     """A client for every declared service at every address of a host."""
     domains = [service["domain"] for service in declaration.services]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -316,6 +317,14 @@ def test_line_of_another_format_is_none(written: str) -> None:
 )
 def test_kept_days_follow_from_period_count_and_age(section: str, days: float) -> None:
     assert logs.kept_days(section) == days
+
+
+@pytest.mark.parametrize(("age", "found"), [(0, []), (366, []), (368, ["access.log-old.gz (368 days)"])])
+def test_a_log_that_should_be_gone_is_named(age: int, found: list[str]) -> None:
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    written = (now - timedelta(days=age)).timestamp()
+    listed = f"{now.timestamp()} access.log\n{written:.10f} access.log-old.gz\n"
+    assert logs.overdue(listed, 365, now) == found
 
 
 ACCOUNTS = "root:x:0:0::/root:/bin/bash\njane:x:1001:1001::/home/jane:/bin/bash\njoe:x:1002:1002::/home/joe:/bin/bash\n"
