@@ -70,7 +70,8 @@ REPORT = {"passed": True, "reason": "", "time": "2026-11-20T03:30:00+00:00", "da
     [
         ({}, []),
         ({"passed": False, "reason": "gone"}, ["failed: gone"]),
-        ({"time": "2026-11-01T03:30:00+00:00"}, ["22 days old; 8 are allowed"]),
+        ({"time": "2026-11-01T03:30:00+00:00"}, ["22 days old; allowed: 8 (backup_drill_max_age_days)"]),
+        ({"time": "2026-11-22T03:30:00+00:00"}, []),
         ({"databases": {"platform": {"tables": 0}}}, ["compared no table"]),
         ({"databases": {}}, ["compared no table"]),
     ],
