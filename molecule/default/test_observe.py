@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PSQL = "cd /; runuser -u postgres -- psql -Xqc"
+# What no service reads, so that nothing has to be loaded again afterwards.
 TRACES = {
-    "a file": ("echo >>/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf"),
+    "a file": ("echo >>/etc/issue", "/etc/issue"),
     "a rule": ("iptables -A INPUT -p tcp --dport 8080 -j ACCEPT", "--dport 8080"),
     "a grant": (f"{PSQL} 'GRANT pg_monitor TO platform'", "  -"),
     "a unit": ("systemctl disable --quiet apt-daily-upgrade.timer", "apt-daily-upgrade.timer"),
 }
 UNDONE = {
-    "a file": "truncate -s -1 /etc/nginx/nginx.conf",
+    "a file": "truncate -s -1 /etc/issue",
     "a rule": "iptables -D INPUT -p tcp --dport 8080 -j ACCEPT",
     "a grant": f"{PSQL} 'REVOKE pg_monitor FROM platform'",
     "a unit": "systemctl enable --quiet apt-daily-upgrade.timer",
