@@ -116,7 +116,8 @@ def test_a_person_works(host: Machine, platform: Client) -> None:
     host.check_output(f"printf %s {shlex.quote(PASSWORD)} | {words}")
     assert log_in(platform, PASSWORD) == 302
     assert platform.get("/").status == 200
-    host.check_output("systemd-run --uid=kim --unit=kims-work --property=SuccessExitStatus=SIGKILL sleep 1000")
+    unit = "--unit=kims-work --property=Type=exec --property=SuccessExitStatus=SIGKILL"
+    host.check_output(f"systemd-run --uid=kim {unit} sleep 1000")
     assert host.check_output("pgrep -u kim -l").endswith("sleep")
 
 
