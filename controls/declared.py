@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["files", "paths", "sshd_settings"]
+__all__ = ["SSHD_FOR_ROOT", "files", "paths", "sshd_settings"]
 
 import base64
 from hashlib import sha256
@@ -33,8 +33,9 @@ FILLED: Mapping[str, tuple[str, ...]] = {
     "SSH-1": ("etc/ssh/revocations", "etc/systemd/system/art32-revocations.service"),
 }
 
-# What sshd makes of settings that it is given, asked as it is asked for those that it has.
-SSHD_SETTINGS = "echo {} | base64 -d | sshd -T -C user=root,host=any,addr=203.0.113.9 -f /dev/stdin"
+# What sshd makes of its settings for root from anywhere, and of settings that it is given.
+SSHD_FOR_ROOT = "sshd -T -C user=root,host=any,addr=203.0.113.9"
+SSHD_SETTINGS = "echo {} | base64 -d | " + SSHD_FOR_ROOT + " -f /dev/stdin"
 
 
 def paths() -> list[str]:
@@ -80,8 +81,12 @@ def _digests(managed: Machine, control: str) -> dict[str, str]:
 
 
 def _static(control: str) -> dict[str, Path]:
-    sources = {path: source for path, source in _below(STATIC[control]).items() if path not in _optional()}
-    return {path: source for path, source in sources.items() if path.startswith(RIGHTS) == (control == "ACC-1")}
+    optional, is_right = _optional(), control == "ACC-1"
+    return {
+        path: source
+        for path, source in _below(STATIC[control]).items()
+        if path not in optional and path.startswith(RIGHTS) == is_right
+    }
 
 
 def _optional() -> dict[str, Path]:

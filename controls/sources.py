@@ -74,7 +74,6 @@ PER_ACCOUNT = (
     "for account in root $(ls /etc/ssh/principals); do"
     ' sshd -T -C "user=$account,host=any,addr=203.0.113.9" | sed "s/^/$account /"; done'
 )
-ROOTS = "sshd -T -C user=root,host=any,addr=203.0.113.9"
 # Both kinds of iptables and nft itself: engines use any of them.
 TRANSLATIONS = (
     "set -e; for family in iptables ip6tables; do $family-save -t nat; $family-legacy-save -t nat 2>/dev/null || true;"
@@ -96,7 +95,7 @@ EVERY_HOST = {
     "host-key": 'ssh-keygen -l -f $(sshd -T | awk \'$1 == "hostkey" { print $2 ".pub" }\')',
     "listening": "ss -H -ltun",
     "sshd-effective": "sshd -T",
-    "sshd-effective-for-root": ROOTS,
+    "sshd-effective-for-root": declared.SSHD_FOR_ROOT,
     "sshd-per-account": PER_ACCOUNT,
     "revoked-keys": "base64 --wrap=0 /etc/ssh/revoked_keys",
     "own-login": "set -- $SSH_CONNECTION; " + SSHD_LOG.format("-2h") + ' | grep -F " port $2 " | grep Accepted',

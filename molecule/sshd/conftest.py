@@ -64,7 +64,7 @@ class Operator:
         """Run scripts/access."""
         return self.run("scripts/access", "-e", self.environment, *arguments)
 
-    def play(self, name: str, **values: Any) -> Told:  # noqa: ANN401
+    def play(self, name: str, **values: Any) -> Told:  # noqa: ANN401 - as a play takes them
         """Run a playbook that has to succeed."""
         told = self.run("ansible-playbook", "-i", self.environment, f"playbooks/{name}.yml", "-e", json.dumps(values))
         assert told.rc == 0, told.text

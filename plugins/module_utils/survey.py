@@ -72,7 +72,7 @@ def _look(module: str, arguments: Arguments, *, check: bool) -> Look:
 
 def _look_at_what_is_made(module: str, arguments: Arguments) -> Look:
     if module == "virtualenv":
-        from . import virtualenv  # noqa: PLC0415
+        from . import virtualenv  # noqa: PLC0415 - only where it is asked about
 
         return virtualenv.look(_valid(virtualenv.ARGUMENTS, arguments))
     if module == "once":

@@ -463,7 +463,7 @@ def carry_out(request: Request, comparison: Comparison, *, check: bool) -> dict[
 
 def finish(name: str) -> dict[str, Any]:
     """Do what follows when a change is final."""
-    from ansible_collections.art32.server.plugins.module_utils.transaction import finish as last  # noqa: PLC0415
+    from ansible_collections.art32.server.plugins.module_utils.transaction import finish as last  # noqa: PLC0415 - of this phase
 
     said = last.finish(name)
     return {"notes": said} if said else {}
