@@ -20,6 +20,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.test import Client
+from django.test.client import ClientHandler
 from django.test.utils import override_settings
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
@@ -94,10 +95,11 @@ def attempts() -> list[dict[str, Any]]:
     """Each request that has to be refused, or to leave a customer out, and what came of it."""
     with _undone(), _own_key(), override_settings(ALLOWED_HOSTS=["testserver"]):
         scene = _scene()
+        handler = ClientHandler(enforce_csrf_checks=False)
         return [
             _attempt(scene, client, who, page, method)
             for who, account in scene.people.items()
-            for client in [_client(account)]
+            for client in [_client(account, handler)]
             for page in pages()
             for method in page.policy.methods
             if _is_asked(who, page, method)
@@ -121,12 +123,12 @@ def sessions() -> list[dict[str, Any]]:
         ("of an account past its last day", False, _Session(started=now, seen=now, account={"until": yesterday})),
     )
     with _undone(), _own_key(), override_settings(ALLOWED_HOSTS=["testserver"]):
-        found = []
+        found, handler = [], ClientHandler(enforce_csrf_checks=False)
         for number, (kind, allowed, session) in enumerate(kinds):
             # Staff and administrator at once: whoever is asked for a second factor, this account is.
             email = f"session-{number}-{secrets.token_hex(8)}@conformance.invalid"
             account = Account.objects.create_user(email, is_staff=True, is_administrator=True)
-            response = _client(account, session).get(reverse(BEHIND_LOGIN), secure=True)
+            response = _client(account, handler, session).get(reverse(BEHIND_LOGIN), secure=True)
             found.append({"session": kind, "allowed": allowed, "admitted": response.status_code == HTTPStatus.OK})
         return found
 
@@ -197,9 +199,13 @@ def _attempt(scene: _Scene, client: Client, who: str, page: Page, method: str) -
     }
 
 
-def _client(account: Account | None, kept: _Session | None = None) -> Client:
-    """A browser in which this account is logged in, with a second factor, or as the session says."""
+def _client(account: Account | None, handler: ClientHandler, kept: _Session | None = None) -> Client:
+    """A browser in which this account is logged in, with a second factor, or as the session says.
+
+    All share the handler: when it is made, it reads every static file.
+    """
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
+    client.handler = handler
     if account is None:
         return client
     from art32_platform.accounts.sessions import FACTS, SessionStore, begin  # noqa: PLC0415 - models are ready only now
@@ -217,7 +223,7 @@ def _client(account: Account | None, kept: _Session | None = None) -> Client:
     session.save()
     if kept:
         if kept.changes_password:
-            account.set_password(secrets.token_urlsafe())
+            account.set_unusable_password()  # another one than before, for nothing is kept twice
         for name, value in kept.account.items():
             setattr(account, name, value)
         account.save()
