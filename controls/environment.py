@@ -29,6 +29,8 @@ ADDRESSED = ("ansible_host", "network_addresses")  # what tells a host's address
 HIDDEN = "(hidden)"
 MANAGEMENT, VISITOR = "vantage_management", "vantage_visitor"
 PROJECT = Path(__file__).parent.parent
+# For Ansible in this process and in those it starts, wherever they are started.
+os.environ.setdefault("ANSIBLE_CONFIG", str(PROJECT / "ansible.cfg"))
 PARTS: Mapping[str, tuple[str, ...]] = {
     "server": ("database", "web", "app"),
     "database": ("database",),
@@ -171,8 +173,7 @@ def read(directory: Path) -> Environment:
     Raises EnvironmentError_ when Ansible cannot.
     """
     command = ["ansible-inventory", "--inventory", str(directory), "--list"]
-    settings = {"ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), **os.environ}
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=settings, timeout=60)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if answer.returncode != 0:
         raise EnvironmentError_(answer.stderr.strip())
     inventory = json.loads(answer.stdout)
