@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,23 +21,26 @@ TIMED_OUT = 124
 
 
 def run(command: str, timeout: float) -> dict[str, object]:
-    """Run one shell line: exit status and both outputs."""
+    """Run one shell line: exit status and both outputs. What does not end is ended, with all that it started."""
+    line = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+    )
     try:
-        answer = subprocess.run(
-            ["/bin/sh", "-c", command],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            cwd="/",
-            timeout=timeout,
-            check=False,
-        )
+        stdout, stderr = line.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
+        os.killpg(line.pid, signal.SIGKILL)
+        line.communicate()
         return {"rc": TIMED_OUT, "stdout": "", "stderr": f"no end after {timeout:g} s"}
     return {
-        "rc": answer.returncode,
-        "stdout": answer.stdout.decode(errors="replace"),
-        "stderr": answer.stderr.decode(errors="replace"),
+        "rc": line.returncode,
+        "stdout": stdout.decode(errors="replace"),
+        "stderr": stderr.decode(errors="replace"),
     }
 
 
