@@ -1,4 +1,4 @@
-"""What an environment declares: its hosts, groups and variables, read with one `ansible-inventory --list`."""
+"""What an environment declares: its hosts, groups and variables, as `ansible-inventory --list` says them."""
 
 from __future__ import annotations
 
@@ -167,19 +167,23 @@ class Environment:
         return _templar(_trusted({**variables, **extra})).template(_trusted(value))
 
 
-def read(directory: Path) -> Environment:
-    """Read an environment's directory.
+def read(directory: Path, told: str | None = None) -> Environment:
+    """Read an environment's directory, unless what `ansible-inventory --list` says of it is told.
 
     Raises EnvironmentError_ when Ansible cannot.
     """
+    inventory = json.loads(_list(directory) if told is None else told)
+    hostvars = inventory.pop("_meta")["hostvars"]
+    groups = {group: _members(inventory, group) for group in inventory}
+    return Environment(directory=directory, groups=groups, hostvars=_complete(hostvars, groups), defaults=_defaults())
+
+
+def _list(directory: Path) -> str:
     command = ["ansible-inventory", "--inventory", str(directory), "--list"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if answer.returncode != 0:
         raise EnvironmentError_(answer.stderr.strip())
-    inventory = json.loads(answer.stdout)
-    hostvars = inventory.pop("_meta")["hostvars"]
-    groups = {group: _members(inventory, group) for group in inventory}
-    return Environment(directory=directory, groups=groups, hostvars=_complete(hostvars, groups), defaults=_defaults())
+    return answer.stdout
 
 
 def recalled(directory: Path) -> Environment:

@@ -42,6 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the environment, where to put evidence, and which kinds of checks to run."""
     group = parser.getgroup("controls")
     group.addoption("--environment", type=Path, metavar="DIR", help="directory of the environment's inventory")
+    group.addoption(
+        "--inventory-from", type=int, metavar="FD", help="what ansible-inventory says of it, read before"
+    )
     group.addoption("--evidence", type=Path, metavar="DIR", help="write report and raw outputs here")
     group.addoption("--replay", type=Path, metavar="DIR", help="judge again what this bundle of an audit kept")
     group.addoption("--kinds", choices=("observe", "all"), default="observe", help="all: also checks that write")
@@ -84,7 +87,7 @@ class Session:
         if replayed:
             self.began, self.environment, self.store = _recalled(replayed)
         else:
-            self.environment = _environment(config.getoption("environment"))
+            self.environment = _environment(config.getoption("environment"), config.getoption("inventory_from"))
             self.store = Store(self.bundle or Path(str(self._scratch and self._scratch.name)))
         self.exceptions = Exceptions(
             waivers=self.environment.get("audit_waivers", []),
@@ -249,10 +252,13 @@ def now(request: pytest.FixtureRequest, lab: Lab) -> datetime:
     return began
 
 
-def _environment(directory: Path) -> Environment:
+def _environment(directory: Path, inventory: int | None) -> Environment:
+    directory = directory.resolve()
     try:
-        # What a watch was given: the declaration as it was told, without the secrets.
-        return recalled(directory.resolve()) if (directory / DECLARATION).exists() else read(directory.resolve())
+        if (directory / DECLARATION).exists():
+            # What a watch was given: the declaration as it was told, without the secrets.
+            return recalled(directory)
+        return read(directory, None if inventory is None else Path(f"/dev/fd/{inventory}").read_text(encoding="utf-8"))
     except EnvironmentError_ as error:
         raise pytest.UsageError(f"The environment {directory} cannot be read:\n{error}") from error
 

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible.constants import INTERNAL_STATIC_VARS
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.template import is_trusted_as_template
 from ansible.utils.display import Display
 from ansible_collections.art32.server.plugins.module_utils.audit import AuditError, audit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
 WIDEST_REASON = 100
 SPEC = {
@@ -34,7 +37,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(argument_spec=SPEC)  # type: ignore[no-untyped-call]
         try:
-            bundle = audit(Path(arguments["environment"]), Path(arguments["directory"]), arguments["kinds"])
+            told = json.dumps(inventory(task_vars or {}), sort_keys=True)
+            bundle = audit(Path(arguments["environment"]), Path(arguments["directory"]), arguments["kinds"], told)
         except AuditError as error:
             raise AnsibleActionFail(str(error)) from error
         report, missing = read(bundle / "report.json"), read(bundle / "open.json")
@@ -47,6 +51,30 @@ class ActionModule(ActionBase):
             "open": missing,
             "directory": str(bundle),
         }
+
+
+def inventory(task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    """What this run has read of the inventory, in the form of `ansible-inventory --list`, which would read it again."""
+    groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+    members = {str(name): {"hosts": [str(host) for host in hosts]} for name, hosts in groups.items() if hosts}
+    return {**members, "_meta": {"hostvars": {str(host): _variables(hostvars.raw_get(host)) for host in hostvars}}}
+
+
+def _variables(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _as_json(value) for name, value in raw.items() if name not in INTERNAL_STATIC_VARS}
+
+
+def _as_json(value: Any) -> Any:  # noqa: ANN401 - as declared
+    """A value as JSON has it; a text that is no template, whatever it looks like, is marked as Ansible does."""
+    if isinstance(value, bool | int | float | None):
+        return value
+    if isinstance(value, Mapping):
+        return {"true" if key is True else str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_as_json(entry) for entry in value]
+    text = str(value)
+    is_text = isinstance(value, str) and not is_trusted_as_template(value) and ("{{" in text or "{%" in text)
+    return {"__ansible_unsafe": text} if is_text else text
 
 
 def table(controls: Iterable[Mapping[str, Any]]) -> list[str]:
