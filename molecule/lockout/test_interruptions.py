@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from conftest import Host, Plays
 
 # Leaves the tests' own way in open, so that they can look: the change itself is harmless, the interruption is not.
-HARMLESS = "sleep 4"
+# It goes on to its confirmation when the interruption is there.
+LET_GO = "rm -f /run/hold"
+HARMLESS = "timeout 60 sh -c 'while test -e /run/hold; do sleep 0.1; done'"
+WINDOW = TIMER + 5
 
 
-def begun(host: Host, plays: Plays, *, seconds: int = TIMER) -> subprocess.Popen[str]:
-    """Start a change of sshd; it is installed and loaded when this returns, and not confirmed."""
+def begun(host: Host, plays: Plays, *, seconds: int = WINDOW) -> subprocess.Popen[str]:
+    """Start a change of sshd; it is installed and loaded when this returns, and waits before it is confirmed."""
+    host.says("touch /run/hold")
     fault = next(fault for fault in FAULTS if fault.name == "allow-groups-typo")
     values = host.values(fault)
     values["files"][0]["content"] = values["files"][0]["content"].replace("AllowGroups art32-poeple", "# changed")
@@ -28,7 +32,7 @@ def begun(host: Host, plays: Plays, *, seconds: int = TIMER) -> subprocess.Popen
 
 
 def assert_as_before(host: Host, before: str) -> None:
-    until(lambda: host.lets_in() and host.is_at_rest(), "nothing is pending any more", TIMER + GRACE)
+    until(lambda: host.lets_in() and host.is_at_rest(), "nothing is pending any more", WINDOW + GRACE)
     assert host.fingerprint() == before
     assert host.says("systemctl is-active ssh.service") == "active"
 
@@ -37,13 +41,14 @@ def test_a_killed_controller(host: Host, plays: Plays, controller_try: int) -> N
     before = host.fingerprint()
     plays.kill(begun(host, plays))
     assert host.pending(), f"try {controller_try}: nothing was pending, so nothing was proved"
+    host.says(LET_GO)
     assert_as_before(host, before)
 
 
 def test_a_killed_module(host: Host, plays: Plays, module_try: int) -> None:
     before = host.fingerprint()
     process = begun(host, plays)
-    host.says(f"kill -9 {host.pending()['holder']['pid']}")
+    host.says(f"kill -9 {host.pending()['holder']['pid']} && {LET_GO}")
     done = plays.end(process)
     assert done.status != 0, f"try {module_try}: {done.output}"
     assert_as_before(host, before)
@@ -53,11 +58,11 @@ def test_a_cut_link(host: Host, plays: Plays, link_try: int) -> None:
     """Nothing goes in or out for longer than the timer; when the link is back, everything is as before."""
     before = host.fingerprint()
     process = begun(host, plays)
-    seconds = TIMER + 5
+    seconds = WINDOW + 5
     rules = "$f -t raw -I PREROUTING ! -i lo -j DROP; $f -t raw -I OUTPUT ! -o lo -j DROP"
     cut = f"for f in iptables ip6tables; do {rules}; done"
     mend = cut.replace("-I PREROUTING", "-D PREROUTING").replace("-I OUTPUT", "-D OUTPUT")
-    host.ssh(f"systemd-run --quiet --collect sh -c '{cut}; sleep {seconds}; {mend}'")
+    host.ssh(f"systemd-run --quiet --collect sh -c '{cut}; {LET_GO}; sleep {seconds}; {mend}'")
     until(lambda: not host.lets_in(), f"try {link_try}: the link is cut", 10)
     until(host.lets_in, "the link is back", seconds + GRACE)
     done = plays.end(process)
