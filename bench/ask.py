@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Asks for a page, on the server itself, as fast as it is answered: ask.py SOCKET DOMAIN PATH SECONDS ROUNDS CLIENTS.
+"""Asks for a page, on the server itself, as fast as it is answered.
 
-By turns from the service's socket and through nginx, each first in every other round. Prints pages per second:
-{"socket": [...], "nginx": [...]}.
+ask.py SOCKET PORT DOMAIN PATH SECONDS ROUNDS CLIENTS
+
+By turns from the service's socket, through nginx, and through the nginx at another port; each round begins with the
+next one. Prints pages per second: {"socket": [...], "nginx": [...], "minimal": [...]}.
 """
 
 from __future__ import annotations
@@ -41,16 +43,16 @@ class Socket(http.client.HTTPConnection):
 class Nginx(http.client.HTTPSConnection):
     """HTTPS to this host by the service's name. The certificate is not what is measured here."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, port: int) -> None:
         """Trust whoever answers on the loopback."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        super().__init__(host, timeout=30, context=context)
+        super().__init__(host, port, timeout=30, context=context)
         self.tls = context
 
     def connect(self) -> None:
         """Connect to the loopback."""
-        plain = socket.create_connection(("127.0.0.1", 443), timeout=30)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         self.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
 
 
@@ -73,16 +75,19 @@ def ask(connect: Callable[[], http.client.HTTPConnection], path: str, seconds: f
 
 def main() -> None:
     """Measure."""
-    path, domain, page, seconds, rounds, clients = sys.argv[1:]
+    path, port, domain, page, seconds, rounds, clients = sys.argv[1:]
     ways: dict[str, Callable[[], http.client.HTTPConnection]] = {
         "socket": partial(Socket, path, domain),
-        "nginx": partial(Nginx, domain),
+        "nginx": partial(Nginx, domain, http.client.HTTPS_PORT),
+        "minimal": partial(Nginx, domain, int(port)),
     }
+    names = list(ways)
     found: dict[str, list[float]] = {way: [] for way in ways}
     with multiprocessing.Pool(int(clients)) as pool:
         for number in range(int(rounds)):
-            for way, connect in sorted(ways.items(), reverse=number % 2 == 1):
-                counts = pool.map(partial(ask, connect, page, float(seconds)), range(int(clients)), chunksize=1)
+            first = number % len(names)
+            for way in names[first:] + names[:first]:
+                counts = pool.map(partial(ask, ways[way], page, float(seconds)), range(int(clients)), chunksize=1)
                 found[way].append(round(sum(counts) / float(seconds), 1))
     json.dump(found, sys.stdout)
 
