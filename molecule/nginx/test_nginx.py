@@ -70,6 +70,22 @@ def test_every_status_has_hsts_once(visitor: Machine, address: str, status: int)
     assert (answer.status, answer.headers["strict-transport-security"]) == (status, [HSTS])
 
 
+@pytest.mark.parametrize(
+    ("status", "path", "options"),
+    [
+        (403, "/files/leak", []),
+        (404, "/files/none", []),
+        (405, "/", ["-X", "TRACE"]),
+        (414, f"/{'x' * 9000}", ["--http1.1"]),
+    ],
+)
+def test_what_nginx_itself_answers_has_hsts(
+    server: Machine, visitor: Machine, status: int, path: str, options: list[str]
+) -> None:
+    answer = ask(visitor, f"https://{NAME}{path}", server.addresses[0], "--insecure", *options)
+    assert (answer.status, answer.headers["strict-transport-security"]) == (status, [HSTS])
+
+
 def test_a_service_that_does_not_answer_has_a_page(visitor: Machine, address: str) -> None:
     answer = get(visitor, "/", address, name="silent.example.test")
     assert (answer.status, answer.headers["strict-transport-security"]) == (502, [HSTS])
@@ -122,6 +138,7 @@ def test_one_address_logs_in_only_so_often(server: Machine, visitor: Machine) ->
     assert [answer.status for answer in answers[:3]] == [200] * 3
     assert answers[-1].status == 429
     assert answers[-1].headers["retry-after"] == ["60"]
+    assert answers[-1].headers["strict-transport-security"] == [HSTS]
     assert "Too many requests" in answers[-1].body
     # Reading the page is not trying, and other pages are not this one; the other family is another address.
     assert ask(visitor, url, address, "--insecure").status == 200
@@ -201,8 +218,12 @@ def test_unknown_names_get_neither_certificate_nor_content(visitor: Machine, add
     refused = handshake(visitor, "unknown.example.test", address)
     assert "unrecognized name" in refused
     assert "BEGIN CERTIFICATE" not in refused
-    # 52: closed without a word; 56: by a reset.
+    # 35: no handshake, for whoever names an address alone. 52: closed without a word; 56: by a reset.
+    assert ask(visitor, f"https://{f'[{address}]' if ':' in address else address}/", address, "--insecure").code == 35
     assert ask(visitor, "http://unknown.example.test/", address).code in (52, 56)
+    # Nor does an own name in the handshake get another one's content.
+    other = ("--insecure", "--http1.1", "-H", "Host: unknown.example.test")
+    assert ask(visitor, f"https://{NAME}/", address, *other).code in (52, 56)
 
 
 @pytest.mark.parametrize(
@@ -249,10 +270,11 @@ def test_an_account_cannot_shift_the_fields(server: Machine, visitor: Machine, a
     assert found["account"] == logged
 
 
-def test_what_the_client_claims_about_itself_is_not_passed_on(server: Machine, visitor: Machine) -> None:
+@pytest.mark.parametrize("place", ["/headers", "/plain/", "/elsewhere/"])
+def test_what_the_client_claims_about_itself_is_not_passed_on(server: Machine, visitor: Machine, place: str) -> None:
     claims = ["X-Forwarded-For: 192.0.2.1", "X-Real-IP: 192.0.2.1", "X-Account: root", "Forwarded: for=192.0.2.1"]
     options = [word for claim in [*claims, "X-Forwarded-Proto: http"] for word in ("-H", claim)]
-    answer = ask(visitor, f"https://{NAME}/headers", server.addresses[0], "--insecure", *options)
+    answer = ask(visitor, f"https://{NAME}{place}", server.addresses[0], "--insecure", *options)
     seen = json.loads(answer.body)
     assert "192.0.2.1" not in answer.body
     assert "X-Account" not in seen
@@ -260,16 +282,44 @@ def test_what_the_client_claims_about_itself_is_not_passed_on(server: Machine, v
     assert (seen["X-Forwarded-Proto"], seen["Host"]) == ("https", NAME)
 
 
+def test_a_location_may_say_a_header_otherwise(server: Machine, visitor: Machine) -> None:
+    seen = json.loads(get(visitor, "/named/", server.addresses[0]).body)
+    assert (seen["host"], seen["X-Real-IP"]) == ("other.example.test", visitor.addresses[0])
+    assert "Host" not in seen
+
+
+def test_a_location_that_hides_a_header_keeps_the_account_from_the_client(
+    server: Machine, visitor: Machine, path: str
+) -> None:
+    answer = get(visitor, f"/others/{path}", server.addresses[0])
+    assert "x-account" not in answer.headers
+    assert answer.headers["strict-transport-security"] == [HSTS]
+    assert log_line(server, path)["account"] == path
+
+
+def test_whom_nginx_asks_over_tls_has_to_prove_the_name(server: Machine, visitor: Machine) -> None:
+    # The placeholder proves nothing; not asked for a proof, the same place answers.
+    assert get(visitor, "/proved/201", server.addresses[0]).status == 502
+    assert get(visitor, "/unproved/201", server.addresses[0]).status == 201
+
+
 def test_a_body_beyond_the_limit_is_refused(server: Machine, visitor: Machine) -> None:
     visitor.run("truncate -s 10M /tmp/allowed; truncate -s 11M /tmp/large")
     url = f"https://{NAME}/status/200"
     options = ("--insecure", "-H", "Expect:", "--data-binary")
-    assert ask(visitor, url, server.addresses[0], *options, "@/tmp/large").status == 413
+    refused = ask(visitor, url, server.addresses[0], *options, "@/tmp/large")
+    assert (refused.status, refused.headers["strict-transport-security"]) == (413, [HSTS])
     assert ask(visitor, url, server.addresses[0], *options, "@/tmp/allowed").status != 413
 
 
 def test_nginx_does_not_tell_its_version(server: Machine, visitor: Machine) -> None:
     assert get(visitor, "/status/200", server.addresses[0]).headers["server"] == ["nginx"]
+
+
+def test_no_ticket_is_given(server: Machine, visitor: Machine) -> None:
+    said = handshake(visitor, NAME, server.addresses[0], "-tls1_2")
+    assert "Session-ID: " in said
+    assert "session ticket" not in said
 
 
 def test_what_nginx_runs_has_no_tickets_and_no_stapling(server: Machine) -> None:

@@ -225,14 +225,14 @@ def _is_alias(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
 
 
 def _is_locations(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
-    """Directives of one line; an add_header would drop the site's own headers there, HSTS with them."""
+    """Directives of one line; an add_header would drop the site's headers there, HSTS too, an access_log its log."""
     return isinstance(value, list) and all(
         isinstance(entry, Mapping)
         and entry.keys() == {"path", "directives"}
         and matches(r"/[\w./-]+")(entry["path"])
         and isinstance(entry["directives"], list)
         and bool(entry["directives"])
-        and all(matches(r"(?!add_header\b)[a-z_]+( [^\s;{}]+)*")(line) for line in entry["directives"])
+        and all(matches(r"(?!(add_header|access_log)\b)[a-z_]+( [^\s;{}]+)*")(line) for line in entry["directives"])
         for entry in value
     )
 
@@ -330,7 +330,8 @@ SERVICE_FIELDS: Mapping[str, Field] = {
         test=_is_static,
     ),
     "locations": Field(
-        allowed="a list of {path: /reports/, directives: [nginx's own, each without ; and none of them add_header]}",
+        allowed="a list of {path: /reports/, directives: [nginx's own, without ;,"
+        " none of them add_header or access_log]}",
         test=_is_locations,
     ),
     "conformance": Field(allowed=A_COMMAND, test=_is_command),

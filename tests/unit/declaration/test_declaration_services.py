@@ -73,7 +73,8 @@ def test_no_service_takes_an_account_or_a_unit_of_the_system(name: str) -> None:
 
 TAKEN = "services[0] has this name; every name leads to one service"
 LOCATIONS = (
-    "is not allowed; a list of {path: /reports/, directives: [nginx's own, each without ; and none of them add_header]}"
+    "is not allowed; a list of {path: /reports/, directives: [nginx's own, without ;,"
+    " none of them add_header or access_log]}"
 )
 ALIASES = "is not allowed; a list of further host names that lead to the domain; *.NAME for all directly under one"
 A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /, optionally with expires like 1h"
@@ -146,6 +147,10 @@ A_STATIC = "a list of {path: /static/, directory: /srv/site/}, both ending in /,
         (
             {"locations": [{"path": "/x/", "directives": ["add_header X y"]}]},
             f'services[0].locations: [{{"path": "/x/", "directives": ["add_header X y"]}}] {LOCATIONS}',
+        ),
+        (
+            {"locations": [{"path": "/x/", "directives": ["access_log off"]}]},
+            f'services[0].locations: [{{"path": "/x/", "directives": ["access_log off"]}}] {LOCATIONS}',
         ),
         (
             {"locations": [{"path": "/x/", "directives": ["return 200; }"]}]},
