@@ -104,9 +104,10 @@ def run_ansible(declaration: Environment, program: str, *words: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def converge(declaration: Environment) -> Callable[[], str]:
-    """Runs the roles as converge did."""
-    return lambda: run_ansible(declaration, "ansible-playbook", str(Path(__file__).with_name("converge.yml")))
+def converge(declaration: Environment) -> Callable[..., str]:
+    """Runs the roles as converge did, with further words on the command line."""
+    playbook = str(Path(__file__).with_name("converge.yml"))
+    return lambda *words: run_ansible(declaration, "ansible-playbook", playbook, *words)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_sslyze_finds_mozillas_intermediate_policy_kept(visitor: Machine, root: 
 
 
 @pytest.mark.long
-def test_testssl_grades_a_plus(visitor: Machine, root: str, name: str) -> None:
+def test_testssl_grades_a_plus(server: Machine, visitor: Machine, root: str, name: str) -> None:
     visitor.run("rm -f /tmp/testssl.json")
     options = f"--quiet --color 0 --warnings off --ip one --add-ca {root} --jsonfile /tmp/testssl.json"
     said = visitor.run(f"testssl {options} https://{name} </dev/null")
@@ -36,6 +36,8 @@ def test_testssl_grades_a_plus(visitor: Machine, root: str, name: str) -> None:
     assert grades == ["A+"], said.stdout[-3000:]
     grave = {finding["id"]: finding["finding"] for finding in findings if finding["severity"] in GRAVE}
     assert grave.keys() <= NO_REVOCATION, grave
+    hsts = {finding["id"]: finding["finding"] for finding in findings if finding["id"].startswith("HSTS")}
+    assert f"(={server.variable('nginx_hsts_max_age')} seconds)" in hsts["HSTS_time"]
 
 
 def test_the_hybrid_group_is_agreed_on_or_the_classic_one(server: Machine, visitor: Machine, name: str) -> None:

@@ -149,7 +149,7 @@ def test_a_fault_leaves_the_old_certificate_served_and_alarms(
 
 
 def test_no_request_is_lost_while_a_certificate_is_renewed_and_nginx_reloads(
-    server: Machine, visitor: Machine, due: None
+    server: Machine, visitor: Machine, converge: Callable[..., str], due: None
 ) -> None:
     seconds = LOAD_SECONDS if os.environ.get("ART32_TLS") == "all" else SHORT_LOAD_SECONDS
     script = (CHECKOUT / "molecule" / "resources" / "load.py").read_text(encoding="utf-8")
@@ -158,6 +158,9 @@ def test_no_request_is_lost_while_a_certificate_is_renewed_and_nginx_reloads(
     before, began, reloads = newest_serial(server), time.monotonic(), 0
     try:
         assert renew(server) == 0, journal(server)
+        for words in (("-e", "nginx_client_timeout=14s"), ()):
+            said = converge(*words)
+            assert re.search(r"server .*changed=[1-9].* failed=0", said), said
         while reloads < RELOADS or time.monotonic() - began < seconds:
             server.check_output("nginx -t -q && systemctl reload nginx")
             reloads += 1
