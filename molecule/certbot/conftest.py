@@ -54,12 +54,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, chosen, ids=[str(case) for case in chosen])
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, or what passed already."""
+    """Leave out what takes long, or what passed already; last comes what starts the directory anew, with another root."""
     MATRIX.leave_out_passed(config, items)
     left = [] if MATRIX.is_whole else [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
+    items[:] = sorted((item for item in items if item not in left), key=lambda item: "test_trouble" in item.nodeid)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
