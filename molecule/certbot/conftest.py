@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, or what passed already; last comes what starts the directory anew, with another root."""
+    """Leave out what takes long, or passed already; what starts the directory anew, with another root, comes last."""
     MATRIX.leave_out_passed(config, items)
     left = [] if MATRIX.is_whole else [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=left)
