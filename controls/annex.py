@@ -31,6 +31,7 @@ DECLARED = (
     "audit_bcrypt_cost",
     "nginx_log_retention_days",
     "backup_retention_days",
+    "backup_repository",
 )
 
 

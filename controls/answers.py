@@ -143,11 +143,15 @@ def _where(seen: Seen) -> Found:
     environment = seen.environment
     names = sorted({service["database"] for service in environment.services if service["database"]})
     copies = environment.hosts("backup")
+    if environment.backs_up_to_bucket:
+        copies = [f"the bucket {environment.get('backup_s3_bucket')} in {environment.get('backup_s3_region')}"]
     stored = f"PostgreSQL {_listed(names)} on {_listed(environment.hosts('database'))}"
     parts = [
         f"In the region {environment.get('art32_region')}",
         stored if names else "no database is declared",
-        f"copies on {_listed(copies)}" if copies else "no host for copies is declared",
+        f"copies {'in' if environment.backs_up_to_bucket else 'on'} {_listed(copies)}"
+        if copies
+        else "no host for copies is declared",
     ]
     placed = [kept for host in environment.managed if (kept := seen.store.find(host, "placement-region"))]
     evidence = [kept for kept in [*placed, seen.store.find("declaration", "region")] if kept]
@@ -159,7 +163,7 @@ def _backup(seen: Seen) -> Found:
     lines, evidence = [], []
     for repository in seen.environment.hosts("backup"):
         kept = seen.of(repository, "repository")
-        for source in seen.environment.hosts("database"):
+        for source in seen.environment.backed_up_by(repository):
             verified = seen.of(repository, f"backup-verified-{source}")
             newest = backups.newest(kept.json(), source, label=verified.json()["label"])
             age = _span((seen.time - newest.ended).total_seconds())

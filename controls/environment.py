@@ -77,8 +77,19 @@ class Environment:
         """The hosts that play a part: managed, server, database, web, app, backup, management or visitor."""
         if part == "managed":
             return list(self.managed)
-        members = {host for group in PARTS[part] for host in self.groups.get(group, ())}
+        # With a bucket each database host makes its own backups.
+        name = "database" if part == "backup" and self.backs_up_to_bucket else part
+        members = {host for group in PARTS[name] for host in self.groups.get(group, ())}
         return [host for host in self.groups["all"] if host in members]
+
+    @property
+    def backs_up_to_bucket(self) -> bool:
+        """Whether the backups are in a bucket instead of on a host of their own."""
+        return bool(self.get("backup_repository", "host") == "s3")
+
+    def backed_up_by(self, host: str) -> list[str]:
+        """The hosts whose backups a host makes that plays the part backup."""
+        return [host] if self.backs_up_to_bucket else self.hosts("database")
 
     def get(self, name: str, default: Any = None, *, host: str | None = None) -> Any:  # noqa: ANN401 - as declared
         """A variable's value for a host (the first managed one unless given), or the role's default, or `default`."""

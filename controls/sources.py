@@ -121,6 +121,8 @@ PLACEMENT = (
     ' && curl --silent --show-error --fail --max-time 5 --header "X-aws-ec2-metadata-token: $token"'
     " {url}/latest/meta-data/placement/region"
 )
+# Without the key.
+BUCKET = "grep -E '^repo1-(type|s3-bucket|s3-endpoint|s3-region|storage-verify-tls)=' /etc/pgbackrest/pgbackrest.conf"
 METADATA = "http://169.254.169.254"
 
 
@@ -220,16 +222,18 @@ def conformance(name: str, words: Sequence[str]) -> str:
 
 
 def _backup(environment: Environment, host: str) -> dict[str, str]:
+    account = "postgres" if environment.backs_up_to_bucket else "pgbackrest"
     properties = "--property=ActiveState,UnitFileState,TimersCalendar,LastTriggerUSec,NextElapseUSecRealtime"
     return {
-        "repository": as_user("pgbackrest", "pgbackrest", "--output=json", "--log-level-console=warn", "info"),
+        "repository": as_user(account, "pgbackrest", "--output=json", "--log-level-console=warn", "info"),
+        **({"backup-bucket": BUCKET} if environment.backs_up_to_bucket else {}),
         **{
             f"backup-timer-{source}": f"systemctl show {properties} art32-backup@{source}.timer"
-            for source in environment.hosts("database")
+            for source in environment.backed_up_by(host)
         },
         **{
             f"backup-verified-{source}": f"cat /var/lib/art32/backup/{shlex.quote(source)}.json"
-            for source in environment.hosts("database")
+            for source in environment.backed_up_by(host)
         },
     }
 

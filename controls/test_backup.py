@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from . import bucket
 from .judges import backups
 from .marks import control, not_assessed
 
@@ -18,9 +19,9 @@ WAITING = timedelta(minutes=15)  # three times the default of postgresql_archive
 
 
 @pytest.fixture
-def sources(declaration: Environment) -> list[str]:
-    """The hosts whose databases are backed up."""
-    return declaration.hosts("database")
+def sources(backup: Machine, declaration: Environment) -> list[str]:
+    """The hosts whose databases are backed up by this one."""
+    return declaration.backed_up_by(backup.name)
 
 
 @pytest.fixture
@@ -55,7 +56,15 @@ def test_backups_are_encrypted(backup: Machine, repository: list[dict[str, Any]]
 
 
 @control("BAK-1")
-def test_repository_is_another_machine(backup: Machine, sources: list[str], declaration: Environment) -> None:
+def test_repository_is_out_of_the_servers_hands(backup: Machine, sources: list[str], declaration: Environment) -> None:
+    if declaration.backs_up_to_bucket:
+        written = backup.observed("backup-bucket").text.splitlines()
+        name, wanted = declaration.get("backup_s3_bucket"), declaration.get("backup_s3_lock_days")
+        assert f"repo1-s3-bucket={name}" in written, f"pgBackRest does not write to the bucket {name}."
+        assert "repo1-storage-verify-tls=y" in written, "pgBackRest takes any endpoint for the bucket's."
+        problems = bucket.asked(backup.lab).problems(wanted)
+        assert not problems, f"Of the bucket {name}: {'; '.join(problems)}."
+        return
     backup.lab.declared("repository", backup_repository=declaration.hosts("backup"), database=sources)
     assert backup.name not in sources, f"{backup.name} keeps the backups of its own database."
 

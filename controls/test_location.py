@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cloud, sources
+from . import bucket, cloud, sources
 from .marks import control, not_assessed
 
 if TYPE_CHECKING:
@@ -38,3 +38,16 @@ def test_instance_volumes_snapshots_and_bucket_are_in_the_declared_region(manage
     elsewhere = [item for item in cloud.placed(managed.lab) if item.region != declared]
     listed = ", ".join(f"{item.kind} {item.name} in {item.region}" for item in elsewhere)
     assert not elsewhere, f"Not in {declared} (art32_region): {listed}."
+
+
+@control("LOC-1")
+def test_backups_are_in_an_allowed_region(backup: Machine, declaration: Environment) -> None:
+    allowed = declaration.get("art32_regions_allowed", [])
+    if declaration.backs_up_to_bucket:
+        region, where = bucket.asked(backup.lab).region, f"the bucket {declaration.get('backup_s3_bucket')}"
+        declared = declaration.get("backup_s3_region")
+        assert region == declared, f"The bucket is in {region}; declared is {declared} (backup_s3_region)."
+    else:
+        region, where = backup.variable("art32_region"), backup.name
+        backup.lab.declared("region", art32_region=region, art32_regions_allowed=allowed)
+    assert region in allowed, f"{where} is in {region}; allowed are {', '.join(allowed)} (art32_regions_allowed)."

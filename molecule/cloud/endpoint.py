@@ -1,7 +1,9 @@
 """AWS for the scenario: moto's server behind TLS, with an authority of its own, that fails when it is told to.
 
-    python endpoint.py up DIRECTORY       starts it and writes what AWS's tools read: config, credentials, image
-    python endpoint.py down DIRECTORY     ends it
+    python endpoint.py up DIRECTORY [ADDRESS]    starts it and writes what AWS's tools read: config, credentials, image
+    python endpoint.py down DIRECTORY            ends it
+
+It answers on ADDRESS, 127.0.0.1 unless another one of this machine is named.
 
 A file DIRECTORY/fault, `{"after": 3, "kind": "refused"}`, lets three changing calls through. `refused`: no more.
 `lost`: the next one is carried out, but its answer does not arrive; the file is removed then.
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from io import BytesIO
@@ -76,25 +79,38 @@ def changing(environ: dict[str, Any]) -> bool:
     return not action.startswith(READING)
 
 
-def serve(directory: Path, port: int) -> None:
+def serve(directory: Path, address: str, port: int) -> None:
     """Answer until the process is ended."""
     server: Any = import_module("moto.server")
     application = server.DomainDispatcherApplication(server.create_backend_app)
     serving: Any = import_module("werkzeug.serving")
     pair = str(directory / "server.pem"), str(directory / "server.key")
-    serving.run_simple(ADDRESS, port, Faulty(application, directory / "fault"), threaded=True, ssl_context=pair)
+    serving.BaseWSGIServer.shutdown_request = ended(serving.BaseWSGIServer.shutdown_request)
+    serving.run_simple(address, port, Faulty(application, directory / "fault"), threaded=True, ssl_context=pair)
 
 
-def up(directory: Path) -> None:
+def ended(close: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Say that a connection ends before it does: pgBackRest takes an answer without that for a broken one."""
+
+    def say_and_close(server: Any, connection: Any) -> None:  # noqa: ANN401 - werkzeug's own
+        with suppress(OSError, ValueError):
+            connection.settimeout(PATIENCE)
+            connection.unwrap()
+        close(server, connection)
+
+    return say_and_close
+
+
+def up(directory: Path, address: str) -> None:
     """Start the endpoint, wait until it answers, and write what AWS's tools read."""
     directory.mkdir(parents=True, exist_ok=True)
-    certificates(directory)
+    certificates(directory, address)
     with socket.socket() as free:
-        free.bind((ADDRESS, 0))
+        free.bind((address, 0))
         port = free.getsockname()[1]
     with (directory / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, __file__, "serve", str(directory), str(port)],
+            [sys.executable, __file__, "serve", str(directory), address, str(port)],
             env={**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "true"},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -102,7 +118,7 @@ def up(directory: Path) -> None:
             start_new_session=True,
         )
     (directory / "pid").write_text(str(process.pid), encoding="utf-8")
-    url, authority = f"https://{ADDRESS}:{port}", directory / "authority.pem"
+    url, authority = f"https://{address}:{port}", directory / "authority.pem"
     wait(f"{url}/moto-api/", authority, process)
     settings = f"[default]\nregion = {REGION}\nendpoint_url = {url}\n"
     (directory / "config").write_text(settings, encoding="utf-8")
@@ -149,11 +165,11 @@ def down(directory: Path) -> None:
     file.unlink()
 
 
-def certificates(directory: Path) -> None:
+def certificates(directory: Path, address: str) -> None:
     """An authority of a day, and the endpoint's certificate by it."""
     now = datetime.now(tz=UTC)
     keys = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("art32 test authority", ADDRESS)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("art32 test authority", address)]
 
     def certificate(subject: int, *extensions: x509.ExtensionType) -> x509.Certificate:
         builder = x509.CertificateBuilder().subject_name(names[subject]).issuer_name(names[0])
@@ -169,7 +185,8 @@ def certificates(directory: Path) -> None:
     own = certificate(
         1,
         x509.BasicConstraints(ca=False, path_length=None),
-        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(ADDRESS))]),
+        # pgBackRest compares with names only.
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(address)]),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
         x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identity),
     )
@@ -183,8 +200,8 @@ def certificates(directory: Path) -> None:
 if __name__ == "__main__":
     verb, place = sys.argv[1], Path(sys.argv[2])
     if verb == "serve":
-        serve(place, int(sys.argv[3]))
+        serve(place, sys.argv[3], int(sys.argv[4]))
     elif verb == "up":
-        up(place)
+        up(place, *(sys.argv[3:] or [ADDRESS]))
     else:
         down(place)

@@ -68,6 +68,7 @@ def check_environment(values: Mapping[str, Any], groups: Groups) -> list[Problem
         *_check_person(values),
         *_check_authority(values),
         *_check_repository(groups),
+        *_check_bucket(values, groups),
     ]
 
 
@@ -101,12 +102,12 @@ def _check_addresses(host: Host) -> list[Problem]:
     return []
 
 
-def _check_region(values: Mapping[str, Any]) -> list[Problem]:
-    region, allowed = values.get("art32_region"), values.get("art32_regions_allowed")
+def _check_region(values: Mapping[str, Any], variable: str = "art32_region") -> list[Problem]:
+    region, allowed = values.get(variable), values.get("art32_regions_allowed")
     if region is None or not isinstance(allowed, list) or region in allowed:
         return []
     said = f"{' or '.join(map(str, allowed))} (art32_regions_allowed)"
-    return [Problem(variable="art32_region", value=region, allowed=said)]
+    return [Problem(variable=variable, value=region, allowed=said)]
 
 
 def _check_person(values: Mapping[str, Any]) -> list[Problem]:
@@ -144,3 +145,21 @@ def _check_repository(groups: Groups) -> list[Problem]:
     both = sorted(set(groups.get("backup_repository", ())) & set(groups.get("database", ())))
     said = "another host than the database's own"
     return [Problem(variable="group backup_repository", value=host, allowed=said) for host in both]
+
+
+def _check_bucket(values: Mapping[str, Any], groups: Groups) -> list[Problem]:
+    """A bucket has to be whole, in a place that is allowed, and the only repository."""
+    if values.get("backup_repository") != "s3":
+        return []
+    needed = {name: values.get(name) for name in ("backup_s3_key", "backup_s3_key_secret")}
+    needed["backup_s3_bucket"] = values.get("backup_s3_bucket", values.get("cloud_bucket"))
+    said = "a text, not empty, while backup_repository is s3"
+    problems = [Problem(variable=name, kind="missing", allowed=said) for name, value in needed.items() if not value]
+    hosts = list(groups.get("backup_repository", ()))
+    if hosts:
+        said = "no host while backup_repository is s3"
+        problems.append(Problem(variable="group backup_repository", value=hosts, allowed=said))
+    # Its default is the region of everything: one problem is told once.
+    if values.get("backup_s3_region") != values.get("art32_region"):
+        problems += _check_region(values, "backup_s3_region")
+    return problems

@@ -51,6 +51,50 @@ def test_refuses_backups_on_the_host_of_the_database() -> None:
     ]
 
 
+IN_A_BUCKET = {
+    "backup_repository": "s3",
+    "cloud_bucket": "provider-backups",
+    "backup_s3_key": "id",
+    "backup_s3_key_secret": "secret",
+    "art32_region": "eu-central-1",
+    "art32_regions_allowed": ["eu-central-1"],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "hosts", "messages"),
+    [
+        ({}, [], []),
+        ({"backup_s3_region": "eu-central-1"}, [], []),
+        (
+            {"backup_s3_region": "us-east-1"},
+            [],
+            ["backup_s3_region: us-east-1 is not allowed; eu-central-1 (art32_regions_allowed)"],
+        ),
+        (
+            {"art32_region": "us-east-1", "backup_s3_region": "us-east-1"},
+            [],
+            ["art32_region: us-east-1 is not allowed; eu-central-1 (art32_regions_allowed)"],
+        ),
+        (
+            {"backup_s3_bucket": "", "backup_s3_key_secret": ""},
+            [],
+            [
+                "backup_s3_key_secret: missing; a text, not empty, while backup_repository is s3",
+                "backup_s3_bucket: missing; a text, not empty, while backup_repository is s3",
+            ],
+        ),
+        ({}, ["backup"], ['group backup_repository: ["backup"] is not allowed; no host while backup_repository is s3']),
+        ({"backup_repository": "host", "backup_s3_region": "us-east-1", "backup_s3_key": ""}, ["backup"], []),
+    ],
+)
+def test_a_bucket_is_whole_in_its_place_and_alone(
+    changed: dict[str, str], hosts: list[str], messages: list[str]
+) -> None:
+    groups = {"database": ["server"], "backup_repository": hosts}
+    assert [str(problem) for problem in check_environment(IN_A_BUCKET | changed, groups)] == messages
+
+
 def test_a_value_from_the_vault_is_never_shown() -> None:
     planted = Problem(variable="app_motto", value=["by planted-secret"], allowed="a text")
     plain = Problem(variable="app_motto", value=["by heart"], allowed="a text")

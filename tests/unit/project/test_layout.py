@@ -31,7 +31,7 @@ SURVEYED = {
 }
 HOSTLESS = {f"ansible.builtin.{name}" for name in ("import_tasks", "include_tasks", "set_fact")}
 # What another one's scenario takes along.
-SCENARIO_OF = {"once": "survey", "watch": "default"}
+SCENARIO_OF = {"once": "survey", "watch": "default", "bucket": "backup_s3"}
 MODULES = sorted(
     path.stem
     for path in (ROOT / "plugins" / "modules").glob("*.py")
