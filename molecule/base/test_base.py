@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from controls.machine import Machine
 
     Received = Callable[[str], list[dict[str, Any]]]
+    Told = Callable[..., tuple[str, Any]]
 
 BROKEN = """[Unit]
 OnFailure=art32-alert@%n.service
@@ -51,6 +53,23 @@ def broken(server: Machine, request: pytest.FixtureRequest) -> Iterator[str]:
     server.check_output(f"rm {path}; systemctl daemon-reload; systemctl reset-failed")
 
 
+@pytest.fixture
+def told(server: Machine) -> Told:
+    """Tell something with other settings, as a unit is given them, once; returns the unit and what came of it."""
+    was = json.loads(server.check_output("cat /etc/art32/alert.json"))
+
+    def tell(**changes: Any) -> tuple[str, Any]:  # noqa: ANN401 - settings, and testinfra's own type
+        name = f"told-{secrets.token_hex(4)}.service"
+        script = (
+            "mkdir -p /run/told; cat >/run/told/alert.json;"
+            " sed 's/^PAUSES = .*/PAUSES = (0,)/' /usr/local/lib/art32/alert >/run/told/alert;"
+            f" CREDENTIALS_DIRECTORY=/run/told python3 /run/told/alert --say {name} '{name} says' </dev/null"
+        )
+        return name, server.run("printf %%s %s | sh -c %s", json.dumps({**was, **changes}), script)
+
+    return tell
+
+
 def wait_for_alarm(server: Machine, unit: str) -> str:
     alarm = f"art32-alert@{unit}.service"
     server.check_output(
@@ -65,6 +84,7 @@ def test_a_failure_is_told_by_mail_and_webhook_once(server: Machine, broken: str
     mail, hook = received(broken)
     assert mail["kind"] == "mail"
     assert mail["recipients"] == ["team@example.test"]
+    assert mail["tls"] in ("TLSv1.2", "TLSv1.3")
     assert (
         mail["subject"]
         == f"[art32] {broken} failed on {server.check_output('hostname --fqdn')} (exit-code, exit code 3)"
@@ -89,6 +109,38 @@ def test_an_alarm_is_never_held_back(server: Machine, broken: str) -> None:
         server.run("systemctl reset-failed %s; systemctl start %s", broken, broken)
         server.check_output(f"systemctl start {alarm}")
     assert server.check_output("systemctl show -P Result %s", alarm) == "success"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(("sink.example.test:2525", "STARTTLS extension not supported by server"), id="no TLS"),
+        pytest.param(("sink.example.test:2526", "certificate verify failed"), id="a stranger's certificate"),
+        pytest.param(("{address}:25", "IP address mismatch"), id="another name"),
+    ],
+)
+def test_another_relay_is_handed_nothing_and_the_alarm_fails_with_the_reason(
+    server: Machine, told: Told, received: Received, case: tuple[str, str]
+) -> None:
+    relay, reason = case
+    address = server.check_output("getent ahostsv4 sink.example.test").split()[0]
+    name, done = told(relay=relay.format(address=address))
+    assert done.rc == 1, done.stdout
+    assert "this could not be reported: e-mail: " in done.stdout
+    assert reason in done.stdout
+    assert [one["kind"] for one in received(name)] == ["webhook"]
+
+
+def test_mail_goes_in_the_clear_where_that_is_declared_and_never_with_a_password(
+    told: Told, received: Received
+) -> None:
+    plain = {"relay": "sink.example.test:2525", "plain": True}
+    name, done = told(**plain)
+    assert done.rc == 0, done.stdout
+    assert [one["tls"] for one in received(name) if one["kind"] == "mail"] == [""]
+    name, done = told(**plain, user="art32", password="planted")  # noqa: S106 - a relay's that does not exist
+    assert done.rc == 1, done.stdout
+    assert "STARTTLS extension not supported by server" in done.stdout
 
 
 def test_the_alarms_secrets_are_roots(server: Machine) -> None:

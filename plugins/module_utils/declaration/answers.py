@@ -46,6 +46,7 @@ PLAIN_ANSWERS: Mapping[str, str] = {
     "certbot_directory_url": "certbot_directory_url",
     "certbot_ca_bundle": "certbot_ca_bundle",
     "mail_relay": "base_mail_relay",
+    "mail_ca": "base_mail_ca",
     "alert_email": "base_alert_email",
     "alert_webhook": "base_alert_webhook",
 }
@@ -232,6 +233,7 @@ ANSWERS: Mapping[str, Field] = {
     "certbot_email": Field(allowed="an e-mail address", test=matches(EMAIL)),
     "certbot_ca_bundle": Field(allowed="certificates in PEM form, or an empty text", test=_text_or_empty),
     "mail_relay": Field(allowed="HOST:PORT", test=matches(HOST_PORT)),
+    "mail_ca": Field(allowed="certificates in PEM form, or an empty text", test=_text_or_empty),
     "alert_email": Field(allowed="an e-mail address", test=matches(EMAIL)),
     "alert_webhook": Field(allowed="a URL, or an empty text", test=lambda value: value == "" or matches(URL)(value)),
     "variables": Field(allowed="a mapping of file names to variables", test=_is_files),
