@@ -9,6 +9,7 @@ __all__ = [
     "example",
     "form_problems",
     "login_problems",
+    "mail_problems",
     "password_problems",
     "path_of",
     "policy_problems",
@@ -86,6 +87,16 @@ def login_problems(logins: Mapping[str, Any]) -> list[str]:
     if not logins["refused"]:
         problems.append("no common password was tried")
     return problems
+
+
+def mail_problems(mail: Mapping[str, Any]) -> list[str]:
+    """Why what the service mails may be read by others on its way, or does not leave."""
+    if not mail["relay"]:
+        return []
+    relay = mail["relay"]
+    said = {"none": f"it goes to {relay} in the clear", "unverified": f"whoever answers as {relay} is believed"}
+    problems = [said[mail["tls"]]] if mail["tls"] in said else []
+    return problems + [f"{relay} is handed nothing: {mail['problem']}"] * (mail["answered"] and bool(mail["problem"]))
 
 
 def activity_problems(activity: Mapping[str, Any]) -> list[str]:

@@ -109,6 +109,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "PLATFORM_PROVIDER": "Provider GmbH",
                 "PLATFORM_HELP_ADDRESS": "team@provider.example",
                 "PLATFORM_MAIL_RELAY": f"127.0.0.1:{relay_port}",
+                "PLATFORM_MAIL_TLS": "none",
                 "DJANGO_SECRET_KEY": "only-for-tests-" * 5,
             }
             subprocess.run(["psql", "-Xqd", "postgres", "-c", "CREATE DATABASE platform"], env=environment, check=True)

@@ -60,6 +60,7 @@ class Platform:
             "PGDATABASE": self.database,
             "PLATFORM_DOMAIN": DOMAIN,
             "PLATFORM_HELP_ADDRESS": "team@provider.example",
+            "PLATFORM_MAIL_RELAY": "localhost:9",  # where nobody is
             "PLATFORM_LOGIN_ROLE": LOGIN_ROLE,
             "PLATFORM_DATA_KEY": "only-for-tests-" * 3,
         }

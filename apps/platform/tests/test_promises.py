@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 
+from art32_platform import settings as real
 from art32_platform.access import policies, rules
 from art32_platform.access.policies import ACCOUNT, ANYONE, Policy
 from art32_platform.accounts.models import Account
@@ -44,8 +45,9 @@ def red() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def whole(world: World) -> World:
-    """A platform on which every promise is kept."""
+def whole(world: World, settings: SettingsWrapper) -> World:
+    """A platform on which every promise is kept; at its relay there is nobody."""
+    settings.EMAIL_BACKEND, settings.EMAIL_PORT = real.EMAIL_BACKEND, 9
     for contact in (world.own_contact, world.foreign_contact):
         contact.is_primary = True
         contact.save()
@@ -130,6 +132,7 @@ BROKEN_SETTINGS: dict[str, tuple[str, str, Any]] = {
         ["django.contrib.auth.hashers.PBKDF2PasswordHasher", "tests.hashers.Quick"],
     ),
     "help for nobody": ("JOB-1", "PLATFORM_HELP_ADDRESS", ""),
+    "mail in the clear": ("TLS-1", "EMAIL_USE_TLS", False),
     "a second store": (
         "PUR-1",
         "CACHES",

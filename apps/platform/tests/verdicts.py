@@ -27,6 +27,7 @@ def problems(
         "ACC-3": judges.policy_problems(told)
         + judges.url_problems(told["urls"], ["/admin/"])
         + judges.attempt_problems(told["attempts"], told["urls"]),
+        "TLS-1": judges.mail_problems(told["mail"]),
         "LOG-1": judges.activity_problems(told["activity"]),
         "JOB-1": judges.training_problems(told["training"], datetime.now(tz=UTC).date())
         + ([] if told["help"]["address"] else ["help is mailed to nobody"]),

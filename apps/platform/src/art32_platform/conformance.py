@@ -26,6 +26,7 @@ from art32_platform.activity.models import Action, Activity
 from art32_platform.activity.privileges import is_append_only
 from art32_platform.activity.recording import NOT_RECORDED
 from art32_platform.customers.models import Membership, Organisation
+from art32_platform.mail import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ def conformance() -> dict[str, Any]:
                 account__is_staff=True, account__is_active=True
             ).values_list("account__email", "organisation__name", "until")
         ],
+        "mail": state(),
         "help": {"path": reverse("help"), "address": settings.PLATFORM_HELP_ADDRESS},
         "stores": list(_stores()),
         "members": [

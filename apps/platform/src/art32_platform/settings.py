@@ -9,6 +9,7 @@ from pathlib import Path
 from art32_platform.environment import choice, data_key, host_and_port, number, secret_key
 
 PACKAGE = Path(__file__).parent
+SMTP_TLS_PORT = 465  # TLS from the first byte; at other ports it begins with STARTTLS
 
 # Where it runs
 SECRET_KEY = secret_key()
@@ -176,4 +177,10 @@ PLATFORM_HELP_ADDRESS = os.environ.get("PLATFORM_HELP_ADDRESS", "")
 PLATFORM_HELP_PER_HOUR = 10  # requests for help from one address
 EMAIL_HOST, EMAIL_PORT = host_and_port(os.environ.get("PLATFORM_MAIL_RELAY", ""), name="PLATFORM_MAIL_RELAY", port=25)
 EMAIL_TIMEOUT = 10
+# Over TLS, to whom the relay's certificate names; in the clear only where that is said.
+PLATFORM_MAIL_TLS = choice("PLATFORM_MAIL_TLS", ("verified", "none"))
+PLATFORM_MAIL_CA = os.environ.get("PLATFORM_MAIL_CA", "")
+EMAIL_BACKEND = "art32_platform.mail.Relay"
+EMAIL_USE_SSL = PLATFORM_MAIL_TLS == "verified" and EMAIL_PORT == SMTP_TLS_PORT
+EMAIL_USE_TLS = PLATFORM_MAIL_TLS == "verified" and EMAIL_PORT != SMTP_TLS_PORT
 DEFAULT_FROM_EMAIL = os.environ.get("PLATFORM_MAIL_FROM") or f"platform@{PLATFORM_DOMAIN or 'localhost'}"

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from art32_platform.accounts.models import Link, Purpose
+from art32_platform.mail import Delivery
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
@@ -59,18 +60,18 @@ def use_up(account: Account) -> None:
     Link.objects.filter(account=account, used_at=None).update(used_at=datetime.now(tz=UTC))
 
 
-def deliver_links() -> int:
-    """Mail the links that wait, oldest first, and return how many went out. What cannot be mailed waits on."""
+def deliver_links() -> Delivery:
+    """Mail the links that wait, oldest first, and return how many went out, and why not all. Those wait on."""
     if not (settings.EMAIL_HOST and settings.PLATFORM_DOMAIN):
         log.warning("Links are not mailed: PLATFORM_MAIL_RELAY and PLATFORM_DOMAIN have to be set.")
-        return 0
+        return Delivery()
     with transaction.atomic():  # what went out before a failure stays marked as mailed
         waiting = Link.objects.select_for_update(skip_locked=True, of=("self",)).select_related("account")
         return _send(list(waiting.filter(mailed_at=None, used_at=None).order_by("id")[:AT_ONCE]))
 
 
-def _send(links: list[Link]) -> int:
-    sent = 0
+def _send(links: list[Link]) -> Delivery:
+    sent, problem = 0, ""
     try:
         with get_connection() as relay:
             for link in links:
@@ -81,8 +82,9 @@ def _send(links: list[Link]) -> int:
                 link.save()
                 sent += 1
     except OSError as error:  # smtplib's exceptions among them
-        log.warning("Links could not be mailed through %s: %s", settings.EMAIL_HOST, error)
-    return sent
+        problem = f"Links could not be mailed through {settings.EMAIL_HOST}: {error}"
+        log.warning(problem)
+    return Delivery(sent, problem)
 
 
 def _message(link: Link, token: str, relay: BaseEmailBackend) -> EmailMessage:

@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 
 from art32_platform.helpdesk.models import HelpRequest
+from art32_platform.mail import Delivery
 
 if TYPE_CHECKING:
     from django.core.mail.backends.base import BaseEmailBackend
@@ -21,22 +22,22 @@ AT_ONCE = 10
 log = logging.getLogger(__name__)
 
 
-def deliver() -> int:
-    """Mail the requests that have not been mailed, oldest first, and return how many went out.
+def deliver() -> Delivery:
+    """Mail the requests that have not been mailed, oldest first, and return how many went out, and why not all.
 
     One that cannot be mailed stays in the database and goes out with the next; the journal says why. Rows are locked
     while they are mailed, so that two workers do not send the same one.
     """
     if not (settings.PLATFORM_HELP_ADDRESS and settings.EMAIL_HOST):
         log.warning("Help is not mailed: PLATFORM_HELP_ADDRESS and PLATFORM_MAIL_RELAY have to be set.")
-        return 0
+        return Delivery()
     with transaction.atomic():  # what went out before a failure stays marked as mailed
         waiting = HelpRequest.objects.select_for_update(skip_locked=True).filter(mailed_at=None).order_by("id")
         return _send(list(waiting[:AT_ONCE]))
 
 
-def _send(requests: list[HelpRequest]) -> int:
-    sent = 0
+def _send(requests: list[HelpRequest]) -> Delivery:
+    sent, problem = 0, ""
     try:
         with get_connection() as relay:
             for request in requests:
@@ -45,8 +46,9 @@ def _send(requests: list[HelpRequest]) -> int:
                 request.save(update_fields=["mailed_at"])
                 sent += 1
     except OSError as error:  # smtplib's exceptions among them
-        log.warning("Help could not be mailed through %s: %s", settings.EMAIL_HOST, error)
-    return sent
+        problem = f"Help could not be mailed through {settings.EMAIL_HOST}: {error}"
+        log.warning(problem)
+    return Delivery(sent, problem)
 
 
 def _message(request: HelpRequest, relay: BaseEmailBackend) -> EmailMessage:
