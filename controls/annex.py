@@ -29,6 +29,7 @@ DECLARED = (
     "art32_region",
     "network_management",
     "audit_bcrypt_cost",
+    "base_mail_plain",
     "nginx_log_retention_days",
     "backup_retention_days",
     "backup_repository",

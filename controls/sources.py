@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ACCESS_LOG",
     "LATER",
+    "PINNED",
     "PLACEMENT",
     "PLACES",
     "SLOW",
@@ -33,6 +34,7 @@ SLOW = "conformance-"  # so begin the names of what takes a host seconds to tell
 SQL = Path(__file__).parent / "sql"
 REMOTE = Path(__file__).parent / "remote"
 
+PINNED = "/etc/postgresql/art32/server.crt"
 ACCESS_LOG = "/var/log/nginx/access.log"
 SSHD_LOG = "journalctl -q --no-pager -o short-iso --since={} -t sshd -t sshd-session"
 
@@ -80,6 +82,20 @@ TRANSLATIONS = (
     " done; nft list ruleset"
 )
 
+# What alarms are sent through, as it meets whoever asks from there.
+MAIL_RELAY = shlex.join(["python3", "-c", (REMOTE / "relay.py").read_text(encoding="utf-8")])
+# How the account that fetches or hands over backups gets to the other side: its settings, a login, no session.
+SSH_SETTINGS = "hostname user stricthostkeychecking userknownhostsfile globalknownhostsfile passwordauthentication"
+SSH_TOLD = "Connecting to|onnect to host|cipher:|erver host key|known and matches|ermanently added|erification failed"
+SSH_LOGIN = f"""folder=$(mktemp -d)
+ssh -G $1 | grep -E '^({SSH_SETTINGS.replace(" ", "|")}) '
+ssh -v -M -S $folder/way -f -N $1 </dev/null >/dev/null 2>$folder/told
+grep -E '{SSH_TOLD}|accepts key|Authenticated to|ermission denied' $folder/told
+ssh -S $folder/way -O exit $1 2>/dev/null
+rm -r $folder; true
+"""
+BACKUP_WAYS = r"grep -E '^(\[|(pg|repo)[0-9]+-(host|type))' /etc/pgbackrest/pgbackrest.conf"
+
 EVERY_HOST = {
     VERSIONS: tools.VERSIONS,
     "rules-ipv4": "iptables-save -t filter",
@@ -105,6 +121,7 @@ EVERY_HOST = {
     # The kind of each password, never the hash.
     "passwords": 'getent shadow | awk -F: \'{ print $1, $2 == "" ? "empty" : $2 ~ /^[!*]/ ? "locked" : "set" }\'',
     "principals": "cd /etc/ssh/principals && grep -H . *",
+    "mail-relay": MAIL_RELAY,
     "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
 }
 # What is asked when something else was done or seen first. A word in braces is filled in then: PLACES says with what.
@@ -174,7 +191,9 @@ def _database(environment: Environment, host: str) -> dict[str, str]:
     return {
         "cluster": sql((SQL / "cluster.sql").read_text(encoding="utf-8")),
         **{f"database-{name}": sql(inside, name) for name in names},
+        "database-certificate": f"cat {PINNED}",
         "restore-drill": "cat /var/lib/art32/drill/report.json",
+        **{f"backup-way-{host}": backup_way("postgres", host) for host in environment.hosts("backup")},
     }
 
 
@@ -221,6 +240,11 @@ def conformance(name: str, words: Sequence[str]) -> str:
     )
 
 
+def backup_way(account: str, host: str) -> str:
+    """A shell line that tells how the backups of an account go to or come from another host."""
+    return f"{BACKUP_WAYS}; {as_user(account, 'sh', '-c', SSH_LOGIN, 'sh', host)}"
+
+
 def _backup(environment: Environment, host: str) -> dict[str, str]:
     account = "postgres" if environment.backs_up_to_bucket else "pgbackrest"
     properties = "--property=ActiveState,UnitFileState,TimersCalendar,LastTriggerUSec,NextElapseUSecRealtime"
@@ -235,6 +259,7 @@ def _backup(environment: Environment, host: str) -> dict[str, str]:
             f"backup-verified-{source}": f"cat /var/lib/art32/backup/{shlex.quote(source)}.json"
             for source in environment.backed_up_by(host)
         },
+        **{f"backup-way-{source}": backup_way("pgbackrest", source) for source in environment.hosts("database")},
     }
 
 

@@ -20,7 +20,6 @@ OWN_CONNECTION = """
 """
 REFUSED = "refused: "
 TOOL = f"psycopg {psycopg.__version__}"
-PINNED = "/etc/postgresql/art32/server.crt"
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_person_logs_in_over_tls_from_the_management(
     password = database.variable("postgresql_passwords", {}).get(person)
     if not person or not name or not password:
         not_assessed("nobody with a password for a declared database is declared")
-    pinned = database.fetch("database-certificate", f"cat {PINNED}").text
+    pinned = database.observed("database-certificate").text
     for address in database.addresses:
         seen = login(management, database, address, name=name, user=person, password=password, pinned=pinned)
         assert seen["tls"], f"{person} was let in without TLS."

@@ -19,7 +19,8 @@ PACKAGES = {
     "firewall": "ufw",  # what the role lays down: it lets ufw make its rules
     "ss": "iproute2",
     "sshd": "openssh-server",
-    "ssh-keygen": "openssh-client",
+    **dict.fromkeys(["ssh", "ssh-keygen"], "openssh-client"),
+    "openssl": "openssl",
     **dict.fromkeys(["systemctl", "journalctl"], "systemd"),
     "getent": "libc-bin",
     "find": "findutils",

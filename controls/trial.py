@@ -18,7 +18,7 @@ from plugins.module_utils import access
 from . import certificates, sources
 from .evidence import NotAssessedError
 from .ssh import Login
-from .test_database import PINNED, databases, login
+from .test_database import databases, login
 from .web import Client
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _database(lab: Lab, name: str, password: str, wanted: Outcome) -> Iterator[T
 
 def _database_from(vantage: Machine, machine: Machine, name: str, password: str, wanted: Outcome) -> Trial:
     database = next(iter(databases(machine.lab.environment)), "postgres")
-    pinned = machine.fetch("database-certificate", f"cat {PINNED}").text
+    pinned = machine.fetch("database-certificate", f"cat {sources.PINNED}").text
     address = machine.addresses[0]
     found: Outcome
     try:

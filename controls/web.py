@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SILENT", "UNTRUSTED", "Client", "Reply", "TlsError", "read", "written"]
+__all__ = ["AGREED", "NOTHING", "SECONDS", "SILENT", "UNTRUSTED", "Client", "Reply", "TlsError", "read", "written"]
 
 import email
 import http.client

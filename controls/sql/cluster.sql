@@ -33,7 +33,7 @@ SELECT jsonb_pretty(jsonb_build_object(
     SELECT pg_conf_load_time() >= (pg_stat_file(current_setting('hba_file'))).modification),
   'settings', (
     SELECT jsonb_object_agg(name, setting) FROM pg_settings
-    WHERE name IN ('ssl', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
+    WHERE name IN ('ssl', 'ssl_min_protocol_version', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
       'server_version')),
   'archiver', (SELECT to_jsonb(pg_stat_archiver) FROM pg_stat_archiver),
   'waiting_since', (SELECT min(modification) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
