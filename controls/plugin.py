@@ -42,9 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the environment, where to put evidence, and which kinds of checks to run."""
     group = parser.getgroup("controls")
     group.addoption("--environment", type=Path, metavar="DIR", help="directory of the environment's inventory")
-    group.addoption(
-        "--inventory-from", type=int, metavar="FD", help="what ansible-inventory says of it, read before"
-    )
+    group.addoption("--inventory-from", type=int, metavar="FD", help="what ansible-inventory says of it, read before")
     group.addoption("--evidence", type=Path, metavar="DIR", help="write report and raw outputs here")
     group.addoption("--replay", type=Path, metavar="DIR", help="judge again what this bundle of an audit kept")
     group.addoption("--kinds", choices=("observe", "all"), default="observe", help="all: also checks that write")

@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,7 +194,7 @@ def _database(environment: Environment, host: str) -> dict[str, str]:
         **{f"database-{name}": sql(inside, name) for name in names},
         "database-certificate": f"cat {PINNED}",
         "restore-drill": "cat /var/lib/art32/drill/report.json",
-        **{f"backup-way-{host}": backup_way("postgres", host) for host in environment.hosts("backup")},
+        **_ways(environment, "postgres", environment.hosts("backup")),
     }
 
 
@@ -240,9 +241,12 @@ def conformance(name: str, words: Sequence[str]) -> str:
     )
 
 
-def backup_way(account: str, host: str) -> str:
-    """A shell line that tells how the backups of an account go to or come from another host."""
-    return f"{BACKUP_WAYS}; {as_user(account, 'sh', '-c', SSH_LOGIN, 'sh', host)}"
+def _ways(environment: Environment, account: str, hosts: Sequence[str]) -> dict[str, str]:
+    """Shell lines that tell how an account's backups go to or come from other hosts; in a bucket nobody logs in."""
+    if environment.backs_up_to_bucket:
+        return {}
+    login = partial(as_user, account, "sh", "-c", SSH_LOGIN, "sh")
+    return {f"backup-way-{host}": f"{BACKUP_WAYS}; {login(host)}" for host in hosts}
 
 
 def _backup(environment: Environment, host: str) -> dict[str, str]:
@@ -259,7 +263,7 @@ def _backup(environment: Environment, host: str) -> dict[str, str]:
             f"backup-verified-{source}": f"cat /var/lib/art32/backup/{shlex.quote(source)}.json"
             for source in environment.backed_up_by(host)
         },
-        **{f"backup-way-{source}": backup_way("pgbackrest", source) for source in environment.hosts("database")},
+        **_ways(environment, "pgbackrest", environment.hosts("database")),
     }
 
 
