@@ -154,7 +154,11 @@ def test_lost_rows_come_back_beside_the_live_database(server: Machine, environme
 def test_a_killed_server_loses_nothing_older_than_the_bound(server: Machine, environment: Path) -> None:
     sql(server, "SET ROLE platform_owner; DROP TABLE IF EXISTS load; CREATE TABLE load (number int)")
     server.check_output("printf %%s %s >/tmp/load.py; chmod 0644 /tmp/load.py", LOAD)
-    # It goes on until the server dies, and writes down each commit that it knows of, with the time.
+    pgbench = "/usr/lib/postgresql/*/bin/pgbench"
+    server.check_output(f"cd /; runuser -u postgres -- createdb bench; runuser -u postgres -- {pgbench} -iqs 5 bench")
+    # Both go on until the server dies, and write down each commit that they know of, with the time.
+    others = f"exec {pgbench} -n -c 4 -T 3600 -l --log-prefix=/tmp/bench bench >/tmp/bench.out 2>&1 &"
+    server.check_output("cd /; runuser -u postgres -- sh -c %s", others)
     server.check_output("cd /; runuser -u postgres -- sh -c 'exec python3 /tmp/load.py >/tmp/load.log 2>&1 &'")
     time.sleep(BOUND + 20)
     server.check_output("kill -9 $(head -n 1 /var/lib/postgresql/*/main/postmaster.pid)")
@@ -170,6 +174,11 @@ def test_a_killed_server_loses_nothing_older_than_the_bound(server: Machine, env
     lost = [moment for number, moment in commits if number > kept]
     assert not lost or min(lost) >= died - BOUND - 10, f"lost commits of the last {died - min(lost):.0f} s"
     assert kept > 0
+    ended = "cat /tmp/bench.[0-9]* | awk '$5 + $6 / 1e6 < %s' | wc -l"
+    before = int(server.check_output(ended, str(died - BOUND - 10)))
+    assert before > 100, server.check_output("cat /tmp/bench.out")
+    assert int(sql(server, "SELECT count(*) FROM pgbench_history", "bench")) >= before
+    server.check_output("runuser -u postgres -- dropdb bench; rm /tmp/bench*")
 
 
 def test_a_fresh_machine_becomes_the_server(server: Machine, environment: Path) -> None:
