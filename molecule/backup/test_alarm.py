@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import json
-import re
+import sys
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from units import (
+    ALLOWED_MB,
+    BACKUP,
+    CHECK,
+    DATABASE_CHECK,
+    SEGMENT_MB,
+    assert_log_is_bounded,
+    last_words,
+    run,
+    sql,
+    told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from controls.machine import Machine
 
-BACKUP, CHECK = "art32-backup@server.service", "art32-backup-check@server.service"
-DATABASE_CHECK = "art32-database-check.service"
+pytestmark = pytest.mark.usefixtures("well")
 REMOTE = "/usr/local/lib/art32/pgbackrest-remote"
 GAP = "/var/lib/postgresql/art32-archive-gap"
-ALLOWED_MB, SEGMENT_MB = 64, 16  # postgresql_archive_max_mb of this scenario
 CONFIGURATION = "/etc/pgbackrest/pgbackrest.conf"
 ARCHIVE = "$(ls -d /var/lib/pgbackrest/archive/server/*-1)"
 MOUNT = "mount -t tmpfs -o size=64k,mode=3770,uid=pgbackrest,gid=art32-archive"
@@ -37,52 +51,6 @@ FAULTS = {
         f"umount {ARCHIVE}",
     ),
 }
-
-
-def told(machine: Machine, unit: str, words: str) -> int:
-    """How often an alarm said this about a unit."""
-    alarm = f"art32-alert@{unit}.service"
-    idle = "until systemctl show -P ActiveState %s | grep -q inactive; do sleep 0.3; done"
-    machine.check_output(f"timeout 60 sh -c '{idle}'", alarm)
-    said = machine.check_output("journalctl -q --no-pager -o cat -u %s", alarm).splitlines()
-    return len([line for line in said if line.startswith(f"{unit} {words}") and not line.endswith("nothing new")])
-
-
-def run(machine: Machine, unit: str) -> bool:
-    """Start a unit, however often it was started just before; whether it succeeded."""
-    return bool(machine.run("systemctl reset-failed %s; systemctl start %s", unit, unit).rc == 0)
-
-
-def last_words(machine: Machine, unit: str) -> str:
-    """What a unit said in its last run."""
-    invocation = machine.check_output("systemctl show -P InvocationID %s", unit)
-    return str(machine.check_output("journalctl -q --no-pager -o cat _SYSTEMD_INVOCATION_ID=%s", invocation))
-
-
-def sql(server: Machine, statement: str) -> str:
-    return str(server.check_output("cd /; runuser -u postgres -- psql -XAtqc %s", statement))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def by_hand(backup: Machine) -> Iterator[None]:
-    """The hourly backup does not come in between; its timer goes on waiting."""
-    place = "/run/systemd/system/art32-backup@.timer.d"
-    never = "[Timer]\nOnCalendar=\nOnCalendar=2199-01-01\n"
-    backup.check_output("mkdir -p %s; printf %%s %s >%s/test.conf", place, never, place)
-    restart = "systemctl daemon-reload; systemctl restart art32-backup@server.timer"
-    backup.check_output(restart)
-    assert run(backup, BACKUP), last_words(backup, BACKUP)
-    yield
-    backup.check_output(f"rm -r %s; {restart}", place)
-
-
-@pytest.fixture(autouse=True)
-def well(by_hand: None, server: Machine, backup: Machine) -> None:
-    """Each test begins where all is well."""
-    if not run(backup, CHECK):
-        assert run(backup, BACKUP), last_words(backup, BACKUP)
-        assert run(backup, CHECK), last_words(backup, CHECK)
-    assert run(server, DATABASE_CHECK), last_words(server, DATABASE_CHECK)
 
 
 def test_a_failure_is_told_once_and_its_end_once(server: Machine, backup: Machine) -> None:
@@ -144,41 +112,24 @@ def test_the_looks_come_by_themselves_also_after_a_boot(server: Machine, backup:
         assert "UnitFileState=enabled" in shown
 
 
-FLIPS = """
-import json, random, shutil, sys
-from pathlib import Path
-full = max(Path("/var/lib/pgbackrest/backup/server").glob("*F")) / "pg_data"
-files = sorted(path for path in full.rglob("*") if path.is_file() and path.stat().st_size)
-for number, path in enumerate(random.Random(4711).sample(files, 100)):
-    kept = Path("/root/flips", f"{number:03}")
-    kept.parent.mkdir(exist_ok=True)
-    shutil.copy2(path, kept)
-    content = bytearray(path.read_bytes())
-    place = random.Random(number).randrange(len(content))
-    content[place] ^= 1 << (number % 8)
-    with path.open("r+b") as file:
-        file.write(content)
-    print(path)
-"""
-
-
-def test_every_flipped_bit_is_found(backup: Machine) -> None:
-    flipped = backup.check_output("python3 -c %s", FLIPS).splitlines()
-    verify = "runuser -u pgbackrest -- pgbackrest --stanza=server --log-level-console=info {} verify"
-    words = "--output=text --verbose" if backup.run("pgbackrest help verify | grep -q verbose").rc == 0 else ""
+def test_an_overdue_restore_drill_is_an_alarm(server: Machine) -> None:
+    report = "/var/lib/art32/drill/report.json"
+    kept = json.loads(server.file(report).content_string)
+    assert json.loads(server.file("/etc/art32/drill.json").content_string)["max_age_days"] == 8
+    failures, ends = (told(server, DATABASE_CHECK, words) for words in ("failed on", "works again on"))
+    server.check_output("cp -a %s /root/report.json", report)
+    write = "printf %%s %s >%s"
     try:
-        told = backup.run(verify.format(words))
-        judged = backup.run("runuser -u pgbackrest -- /usr/local/lib/art32/backup-verify server")
+        for age, is_well in ((timedelta(days=8, minutes=-10), True), (timedelta(days=9, minutes=10), False)):
+            moment = (datetime.now(tz=UTC) - age).isoformat(timespec="seconds")
+            server.check_output(write, json.dumps(kept | {"time": moment}), report)
+            assert run(server, DATABASE_CHECK) == is_well, last_words(server, DATABASE_CHECK)
+        assert "The last restore drill is 9 days old; 8 are allowed" in last_words(server, DATABASE_CHECK)
+        assert told(server, DATABASE_CHECK, "failed on") == failures + 1
     finally:
-        for number, path in enumerate(flipped):
-            backup.check_output("cat /root/flips/%s >%s", f"{number:03}", path)
-        backup.check_output("rm -r /root/flips")
-    label = flipped[0].split("/")[6]
-    counted = re.search(rf"backup: {label}, .*checked: (\d+), total valid files: (\d+)", told.stdout)
-    assert counted, told.stdout + told.stderr
-    assert int(counted[1]) - int(counted[2]) == len(flipped) == 100, told.stdout
-    assert judged.rc != 0
-    assert "is damaged" in judged.stdout
+        server.check_output("mv /root/report.json %s", report)
+    assert run(server, DATABASE_CHECK), last_words(server, DATABASE_CHECK)
+    assert told(server, DATABASE_CHECK, "works again on") == ends + 1
 
 
 def test_a_stuck_archive_neither_stops_the_server_nor_stays_unseen(server: Machine, backup: Machine) -> None:
@@ -193,6 +144,7 @@ def test_a_stuck_archive_neither_stops_the_server_nor_stays_unseen(server: Machi
             time.sleep(0.5)
         assert waiting * SEGMENT_MB <= ALLOWED_MB
         assert sql(server, "CREATE TEMP TABLE writable (id int); SELECT 1") == "1"
+        assert_log_is_bounded(server)
         assert server.file(GAP).exists
         assert not run(server, DATABASE_CHECK)
         assert "Changes since" in last_words(server, DATABASE_CHECK)
@@ -220,6 +172,7 @@ def test_a_fault_is_survived_told_and_over_after_the_repair(server: Machine, bac
         assert not run(backup, BACKUP)
         assert told(backup, BACKUP, "failed on") == before + 1
         assert sql(server, "CREATE TEMP TABLE writable (id int); SELECT 1") == "1"
+        assert_log_is_bounded(server)
     finally:
         backup.check_output(repaired)
     assert run(backup, BACKUP), last_words(backup, BACKUP)
@@ -235,7 +188,9 @@ def test_a_backup_that_is_killed_is_told_and_the_next_one_is_whole(server: Machi
     assert run(backup, BACKUP), last_words(backup, BACKUP)
 
 
-def test_a_file_of_the_log_that_is_there_already_does_not_stop_the_server(server: Machine, backup: Machine) -> None:
+def test_a_file_of_the_log_that_is_there_already_does_not_stop_the_server(
+    server: Machine, backup: Machine, whole: bool
+) -> None:
     sql(server, "SELECT pg_logical_emit_message(true, 'test', 'x')")  # at its very end a file would name the one before
     name = sql(server, "SELECT pg_walfile_name(pg_current_wal_lsn())")
     (place,) = backup.check_output("ls -d /var/lib/pgbackrest/archive/server/*/*/ | tail -n 1").split()
@@ -251,6 +206,11 @@ def test_a_file_of_the_log_that_is_there_already_does_not_stop_the_server(server
         else:
             pytest.fail("a foreign file of the log was no obstacle")
         assert sql(server, "CREATE TEMP TABLE writable (id int); SELECT 1") == "1"
+        if whole:  # it waits for a minute
+            failures = told(backup, BACKUP, "failed on")
+            assert not run(backup, BACKUP)
+            assert told(backup, BACKUP, "failed on") == failures + 1
+            assert_log_is_bounded(server)
     finally:
         backup.check_output("rm -f %s", foreign)
     assert run(backup, BACKUP), last_words(backup, BACKUP)
