@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CURRENT", "backup_problems", "database_problems", "is_met", "relay_problems"]
+__all__ = ["CURRENT", "agreed", "backup_problems", "database_problems", "is_met", "relay_problems"]
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,12 @@ def is_met(told: str) -> bool:
     return not any(word in told for word in SILENT)
 
 
+def agreed(said: str) -> str:
+    """The protocol that `openssl s_client -brief` agreed on; empty when it did not."""
+    found = re.search(r"(?m)^Protocol version: (\S+)$", said)
+    return found[1] if found else ""
+
+
 def relay_problems(told: str) -> list[str]:
     """What is wrong with the way of mail to the relay; nothing where no mail leaves."""
     first, _, said = told.partition("\n")
@@ -29,12 +35,11 @@ def relay_problems(told: str) -> list[str]:
     _, relay, way = first.split()
     if way == "plain":
         return [f"mail goes to {relay} in the clear (base_mail_plain)"]
-    fields = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
-    version = fields.get("Protocol version", "")
+    version = agreed(said)
     if not version:
         return [f"{relay} is not the relay that it should be, or has no TLS: {_reason(said)}"]
     problems = [] if version in CURRENT else [f"{relay} agrees on {version}"]
-    if fields.get("Verification") != "OK":
+    if "Verification: OK" not in said.splitlines():
         problems.append(f"nobody vouches for {relay}")
     return problems
 
