@@ -61,11 +61,12 @@ audit: venv ## prove an environment: make audit ENV=demo
 	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml
 
 .PHONY: bench
-bench: demo ## measure the no-change run, audits, a page through nginx, a password, and a new environment
+bench: demo ## measure runs without changes, audits, pages, a password, backups, and a new environment
 	@python bench/no_change.py
 	@python bench/audit.py
 	@python bench/app.py
 	@python bench/hashing.py
+	@python bench/backup.py
 	@python bench/new_environment.py
 
 .PHONY: observatory

@@ -186,6 +186,8 @@ class Copy:
     def fetch(self, target: Target, *, label: str = "", only: Sequence[str] = ()) -> None:
         """Let pgBackRest write the data directory; `only` names the databases that matter."""
         options = [f"--stanza={self.cluster.stanza}", f"--pg1-path={self.data}", "--log-level-console=error"]
+        # Files side by side, as many as there are processors.
+        options += [f"--process-max={os.cpu_count() or 1}"]
         options += [f"--set={label}"] if label else []
         options += [f"--db-include={name}" for name in only]
         run("pgbackrest", *options, *target.options(), "restore")
