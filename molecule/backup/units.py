@@ -75,6 +75,6 @@ def until(condition: Callable[[], object], what: str, seconds: float = 60) -> No
 def assert_log_is_bounded(server: Machine) -> None:
     """What waits stays within what is allowed, and what PostgreSQL keeps for its own use is as much as it may keep."""
     sql(server, "CHECKPOINT")
-    own = "SELECT setting::int FROM pg_settings WHERE name = 'min_wal_size'"
+    own = "SELECT setting::int FROM pg_settings WHERE name = 'max_wal_size'"
     held = "SELECT sum(size) / 1048576 FROM pg_ls_waldir()"
     assert float(sql(server, held)) <= ALLOWED_MB + float(sql(server, own)) + 2 * SEGMENT_MB
