@@ -124,7 +124,7 @@ def restores(server: Host, label: str, rounds: int) -> dict[str, list[float]]:
     """Restore, and pipe the same content, by turns; the seconds."""
     options = f"--stanza=server --set={label} --type=immediate --pg1-path={PLACE}/data --log-level-console=error"
     # As art32-restore does.
-    restore = f"cd /; runuser -u postgres -- pgbackrest {options} --process-max=$(nproc) restore"
+    restore = f"cd /; runuser -u postgres -- pgbackrest {options} --process-max=4 restore"
     clear = f"rm -rf {PLACE}/data"
     server.run(f"{restore}; {SEAL}; {clear}")
     found: dict[str, list[float]] = {"restore": [], "pipe": []}

@@ -29,6 +29,8 @@ HOME = Path("/var/lib/postgresql")
 ACCOUNT = "postgres"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", "HOME": str(HOME)}
 PATIENCE = 0.2
+# A restore waits for the disk, which confirms each file, more than it computes.
+FILES_AT_ONCE = 4
 NEVER_ARCHIVED = "SELECT archived_count = 0 AND failed_count > 0 FROM pg_stat_archiver"
 ARCHIVED = "SELECT coalesce(last_archived_wal, '') >= '{}' FROM pg_stat_archiver"
 # A recovering server refuses to start with less than the one that wrote the log had.
@@ -186,8 +188,7 @@ class Copy:
     def fetch(self, target: Target, *, label: str = "", only: Sequence[str] = ()) -> None:
         """Let pgBackRest write the data directory; `only` names the databases that matter."""
         options = [f"--stanza={self.cluster.stanza}", f"--pg1-path={self.data}", "--log-level-console=error"]
-        # Files side by side, as many as there are processors.
-        options += [f"--process-max={os.cpu_count() or 1}"]
+        options += [f"--process-max={FILES_AT_ONCE}"]
         options += [f"--set={label}"] if label else []
         options += [f"--db-include={name}" for name in only]
         run("pgbackrest", *options, *target.options(), "restore")
