@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from .client_certificates import certified, options_for
 from .judges import cluster
 from .marks import control, not_assessed
 
@@ -51,7 +52,7 @@ def test_loaded_pg_hba_equals_the_declaration(
         source for rule in declaration.exposure(database.name) if rule["port"] == PORT for source in rule["sources"]
     ]
     people = declaration.people("database") if databases(declaration) else {}
-    found = cluster.hba_problems(running["hba"], sources, people)
+    found = cluster.hba_problems(running["hba"], sources, people, certified(declaration))
     assert not found, f"The loaded pg_hba differs from the declaration: {'; '.join(found)}."
 
 
@@ -59,7 +60,9 @@ def test_loaded_pg_hba_equals_the_declaration(
 def test_person_logs_in_over_tls_from_the_management(
     database: Machine, management: Machine, declaration: Environment
 ) -> None:
-    person, name = next(iter(declaration.people("database")), ""), next(iter(databases(declaration)), "")
+    # Whoever needs no certificate first: for the others one is made, if it can be.
+    people = sorted(declaration.people("database"), key=certified(declaration).__contains__)
+    person, name = next(iter(people), ""), next(iter(databases(declaration)), "")
     password = database.variable("postgresql_passwords", {}).get(person)
     if not person or not name or not password:
         not_assessed("nobody with a password for a declared database is declared")
@@ -137,6 +140,7 @@ def login(  # noqa: PLR0913 - a login has many parts
     trusted.write_text(pinned, encoding="utf-8")
     options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": str(trusted), "connect_timeout": 10}
     options["hostaddr"], options["port"] = vantage.way(address, PORT)
+    options |= options_for(vantage.lab.environment, user, vantage.lab.connections.directory)
     tried = f"psql host={address} dbname={name} user={user}"
     try:
         with psycopg.connect(host=target.name, dbname=name, user=user, password=password, **options) as connection:

@@ -170,6 +170,8 @@ def _database_from(vantage: Machine, machine: Machine, name: str, password: str,
         found, said = "in", f"logged in to {database} from {seen['from']}"
     except AssertionError as error:
         found, said = _judged(str(error)), _last(str(error))
+    except NotAssessedError as error:
+        found, said = "unclear", str(error)
     return Trial(layer="database", where=machine.name, wanted=wanted, found=found, said=said)
 
 

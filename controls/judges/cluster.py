@@ -31,6 +31,7 @@ KINDS = ("owner", "readonly", "readwrite")
 GROUPS = {"readonly": ("readonly",), "readwrite": ("readwrite",), "admin": ("readwrite", "owner")}
 LOCAL_METHODS = frozenset({"peer", "reject"})
 NETWORK_METHODS = frozenset({"scram-sha-256", "reject"})
+BOUND = "clientcert=verify-full"
 # Extensions that reach beyond the database.
 REACHING_OUT = frozenset({"dblink", "postgres_fdw", "file_fdw", "adminpack", "pglogical"})
 
@@ -157,8 +158,14 @@ def outgoing(cluster: Mapping[str, Any], inside: Iterable[Mapping[str, Any]]) ->
     return found
 
 
-def hba_problems(rules: Sequence[Mapping[str, Any]], sources: Iterable[str], people: Iterable[str]) -> list[str]:
-    """Loaded lines of pg_hba that let in more than the declared people from the declared networks, or fewer."""
+def hba_problems(
+    rules: Sequence[Mapping[str, Any]], sources: Iterable[str], people: Iterable[str], certified: Iterable[str] = ()
+) -> list[str]:
+    """Loaded lines of pg_hba that let in more than the declared people from the declared networks, or fewer.
+
+    Those of `certified` come in with a certificate in their name only.
+    """
+    careful = set(certified)
     wanted = {(person, ip_network(source)) for person in people for source in sources}
     found = set()
     problems = []
@@ -174,6 +181,9 @@ def hba_problems(rules: Sequence[Mapping[str, Any]], sources: Iterable[str], peo
             if rule["type"] != "hostssl" or rule["method"] not in NETWORK_METHODS:
                 problems.append(f"line {rule['line']} lets in by {rule['type']} and {rule['method']}")
             problems += [f"line {rule['line']} lets {user} in from {net}" for user, net in pairs - wanted]
+            if BOUND not in (rule.get("options") or ()):
+                loose = sorted({user for user, _ in pairs} & careful)
+                problems += [f"line {rule['line']} lets {user} in without a certificate" for user in loose]
     return problems + [f"{user} is not let in from {net}" for user, net in sorted(wanted - found, key=str)]
 
 

@@ -27,7 +27,7 @@ SELECT jsonb_pretty(jsonb_build_object(
   'hba', (
     SELECT coalesce(jsonb_agg(jsonb_build_object(
       'line', line_number, 'type', type, 'databases', database, 'users', user_name, 'address', address,
-      'netmask', netmask, 'method', auth_method, 'error', error) ORDER BY line_number), '[]')
+      'netmask', netmask, 'method', auth_method, 'options', options, 'error', error) ORDER BY line_number), '[]')
     FROM pg_hba_file_rules),
   'hba_loaded', (
     SELECT pg_conf_load_time() >= (pg_stat_file(current_setting('hba_file'))).modification),

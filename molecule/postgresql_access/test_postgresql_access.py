@@ -63,7 +63,10 @@ def test_passwords_are_scram_and_end_with_the_last_day(server: Machine) -> None:
         ("platform", "ALTER TABLE entry ADD COLUMN more int", "must be owner"),
         ("platform", "CREATE ROLE mine", DENIED),
         ("platform", "CREATE TEMPORARY TABLE mine (id int)", DENIED),
+        ("platform", "ALTER ROLE platform CREATEROLE", DENIED),
+        ("platform", "CREATE DATABASE mine", DENIED),
         ("platform", "COPY entry TO PROGRAM 'cat'", "pg_execute_server_program"),
+        ("platform", "COPY entry FROM PROGRAM 'echo 1'", "pg_execute_server_program"),
         ("platform", "SELECT pg_read_file('/etc/hostname')", DENIED),
         ("platform", "SET ROLE platform_owner", DENIED),
         ("platform", "SELECT public.similarity('word', 'two words') > 0.3", "t"),
@@ -78,6 +81,13 @@ def test_passwords_are_scram_and_end_with_the_last_day(server: Machine) -> None:
 )
 def test_what_a_role_may_do(server: Machine, role: str, statement: str, answer: str) -> None:
     assert answer in ask(server, role, statement)
+
+
+def test_no_login_has_a_power_of_its_own(server: Machine) -> None:
+    query = """SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolbypassrls, rolreplication
+        FROM pg_roles WHERE rolcanlogin AND rolname <> 'postgres' ORDER BY 1"""
+    found = server.check_output("runuser -u postgres -- psql -XAtqc %s", query).splitlines()
+    assert found == [f"{name}|f|f|f|f|f" for name in ("jane", "joe", "platform", "shop")]
 
 
 @pytest.mark.parametrize(("role", "database"), [("shop", "platform"), ("platform", "shop"), ("joe", "postgres")])

@@ -67,6 +67,7 @@ def check_environment(values: Mapping[str, Any], groups: Groups) -> list[Problem
         *_check_region(values),
         *_check_person(values),
         *_check_authority(values),
+        *_check_client_authority(values),
         *_check_repository(groups),
         *_check_bucket(values, groups),
     ]
@@ -130,6 +131,18 @@ def _check_authority(values: Mapping[str, Any]) -> list[Problem]:
         return []
     said = "one of sshd_trusted_user_ca_keys; with this one nobody could log in any more"
     return [Problem(variable="access_ca_public", value=own, allowed=said)]
+
+
+def _check_client_authority(values: Mapping[str, Any]) -> list[Problem]:
+    """Without an authority, nobody can have the certificate that is asked of some."""
+    people, authority = values.get("people"), values.get("postgresql_client_ca")
+    if authority is None or authority or check_people(people):
+        return []
+    asked = [person["name"] for person in people or () if person.get("database_certificate")]
+    if not asked:
+        return []
+    said = f"the certificate of the authority that signs those of {' and '.join(asked)}, in PEM"
+    return [Problem(variable="postgresql_client_ca", kind="missing", allowed=said)]
 
 
 def _key_of(line: Any) -> bytes:  # noqa: ANN401 - what the operator wrote

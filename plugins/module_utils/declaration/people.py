@@ -61,7 +61,7 @@ def check_people(value: Any) -> list[Problem]:  # noqa: ANN401 - what the operat
         for index, person in enumerate(value)
         for problem in check_mapping(f"people[{index}]", person, PERSON_FIELDS)
     ]
-    return problems or _check_unique(value)
+    return problems or [*_check_unique(value), *_check_certificates(value)]
 
 
 def as_date(value: Any) -> date | None:  # noqa: ANN401 - YAML reads a plain date as one, a quoted one as text
@@ -93,8 +93,18 @@ PERSON_FIELDS: Mapping[str, Field] = {
     "name": Field(required=True, allowed=A_NAME, test=_is_name),
     "email": Field(required=True, allowed="an e-mail address", test=matches(EMAIL)),
     **{layer: _layer_field(roles) for layer, roles in LAYERS.items()},
+    "database_certificate": Field(allowed="true or false", test=lambda value: isinstance(value, bool)),
     "until": Field(allowed="a date like 2026-12-31", test=lambda value: as_date(value) is not None),
 }
+
+
+def _check_certificates(people: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """A certificate for the database is asked of those alone who have a role on it."""
+    return [
+        Problem(variable=f"people[{index}].database_certificate", value=True, allowed="true only beside database")
+        for index, person in enumerate(people)
+        if person.get("database_certificate") and "database" not in person
+    ]
 
 
 def _check_unique(people: Sequence[Mapping[str, Any]]) -> list[Problem]:

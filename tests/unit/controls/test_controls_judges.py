@@ -293,6 +293,18 @@ def test_loaded_pg_hba_is_compared_with_the_declaration(rules: list[dict[str, An
     assert found == [] if not said else any(said in problem for problem in found)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["clientcert=verify-full"], []),
+        (["clientcert=verify-ca"], ["line 9 lets joe in without a certificate"]),
+        (None, ["line 9 lets joe in without a certificate"]),
+    ],
+)
+def test_who_needs_a_certificate_has_no_other_way_in(options: list[str] | None, said: list[str]) -> None:
+    assert cluster.hba_problems([line(options=options)], ["198.51.100.5/32"], ["joe"], ["joe"]) == said
+
+
 def test_combined_line_is_read() -> None:
     written = '192.0.2.7 - jane@example.test [24/Nov/2026:12:00:00 +0000] "GET /admin/ HTTP/1.1" 200 5 "-" "audit"'
     assert logs.parse(written) == logs.Entry(

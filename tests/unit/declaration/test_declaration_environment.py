@@ -17,6 +17,7 @@ PEOPLE = [
     {"name": "joe", "email": "joe@provider.example", "ssh": "user"},
     {"name": "jim", "email": "jim@provider.example", "ssh": "admin", "until": "2020-01-01"},
 ]
+CERTIFIED = {"database": "readonly", "database_certificate": True}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,13 @@ PEOPLE = [
         (
             {"people": PEOPLE, "access_person": "jame"},
             "access_person: jame is not allowed; a person of people with ssh: admin (did you mean jane?)",
+        ),
+        (
+            {
+                "people": [*PEOPLE, PEOPLE[1] | {"name": "ann", "email": "a@b.example"} | CERTIFIED],
+                "postgresql_client_ca": "",
+            },
+            "postgresql_client_ca: missing; the certificate of the authority that signs those of ann, in PEM",
         ),
     ],
 )

@@ -57,11 +57,17 @@ A_NAME = "lower-case letters, digits and dashes, at most 31, beginning with a le
         ({"name": "art32-audit"}, f"people[0].name: art32-audit is not allowed; {A_NAME}"),
         ({"email": "jane"}, "people[0].email: jane is not allowed; an e-mail address"),
         ({"until": "soon"}, "people[0].until: soon is not allowed; a date like 2026-12-31"),
+        ({"database_certificate": "yes"}, "people[0].database_certificate: yes is not allowed; true or false"),
         ({"databse": "admin"}, "people[0].databse: unknown; did you mean database?"),
     ],
 )
 def test_refuses_impossible_persons(change: dict[str, Any], message: str) -> None:
     assert [str(problem) for problem in check_people([JANE | change])] == [message]
+
+
+def test_refuses_a_certificate_for_no_database() -> None:
+    said = "people[0].database_certificate: true is not allowed; true only beside database"
+    assert [str(problem) for problem in check_people([JOE | {"database_certificate": True}])] == [said]
 
 
 def test_refuses_one_person_twice() -> None:
