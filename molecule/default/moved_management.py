@@ -54,6 +54,16 @@ def let_through(server: Machine) -> Iterator[None]:
         server.check_output(f"{family} -D {rule}")
 
 
+def test_visitors_are_kept_out_by_the_firewall_and_by_pg_hba_each_alone(server: Machine, visitor: Machine) -> None:
+    assert not any(reaches(visitor, address) for address in server.addresses)
+    with let_through(server):
+        for address in server.addresses:
+            assert reaches(visitor, address)
+            with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
+                login(visitor, server, address)
+    assert not any(reaches(visitor, address) for address in server.addresses)
+
+
 def test_one_run_moves_the_management(
     environment: Path, server: Machine, management: Machine, visitor: Machine
 ) -> None:
