@@ -87,9 +87,11 @@ def by_hand(backup: Machine) -> Iterator[None]:
     backup.check_output("mkdir -p %s; printf %%s %s >%s/test.conf", place, never, place)
     restart = f"systemctl daemon-reload; systemctl restart {TIMER}"
     backup.check_output(restart)
-    assert run(backup, BACKUP), last_words(backup, BACKUP)
-    yield
-    backup.check_output(f"rm -r %s; {restart}", place)
+    try:
+        assert run(backup, BACKUP), last_words(backup, BACKUP)
+        yield
+    finally:
+        backup.check_output(f"rm -r %s; {restart}", place)
 
 
 @pytest.fixture
