@@ -387,6 +387,9 @@ def test_the_bucket_is_brought_back_and_yesterday_restored(
     code, said = play("bucket", bucket_to=f"'{moment}'")
     assert "Nothing differs." in said, said
     restored(server, label, CANARY)
-    # And the next backup is as good as any.
-    started(server, SERVICE)
+    # As the page goes on; what was restored is backed up at once.
+    code, said = play("restore", confirm="backup-s3")
+    assert code == 0, said
+    assert "Restored in" in said
+    assert sql(server, f"SELECT count(*) > 0 FROM entry WHERE words LIKE '{CANARY}%'") == "t"  # noqa: S608 - our own
     started(server, CHECK)
