@@ -189,7 +189,7 @@ def main() -> int:
         "load_before": load,
         **found,
     }
-    target = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-backup-{found['release']}.json"
+    target = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-restore-{found['release']}.json"
     target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
     is_small = found["release"] == "bookworm" or found["contiguous"]["of_full"]["bytes"] <= CONTIGUOUS_ALLOWED
