@@ -1,4 +1,4 @@
-"""The database server against the CIS PostgreSQL Benchmark: every row of cis_postgresql.yml holds, or is waived."""
+"""The database server against the CIS PostgreSQL Benchmark: every row of the table in vars holds, or is waived."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 if TYPE_CHECKING:
     from controls.machine import Machine
 
-TABLE = yaml.safe_load(Path(__file__).with_name("cis_postgresql.yml").read_text(encoding="utf-8"))
+TABLE = yaml.safe_load((Path(__file__).parent / "vars" / "cis_postgresql.yml").read_text(encoding="utf-8"))
 WAIVERS: dict[str, dict[str, str]] = TABLE["waivers"]
 MOST_WAIVERS = 8
 SETTINGS = "SELECT json_object_agg(name, current_setting(name)) FROM pg_settings"
