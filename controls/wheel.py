@@ -21,7 +21,13 @@ NAME = "art32_watch"
 PLACE = "ansible_collections/art32/server"  # where Ansible finds the collection's filters, which templates use
 # The checks, what they import, and the roles' files that hosts are compared with.
 PARTS = (
-    *("controls/**/*", "plugins/module_utils/*.py", "plugins/module_utils/declaration/*.py", "plugins/filter/*"),
+    *(
+        "controls/**/*",
+        "plugins/module_utils/*.py",
+        "plugins/module_utils/cloud/*.py",
+        "plugins/module_utils/declaration/*.py",
+        "plugins/filter/*",
+    ),
     *(
         "roles/*/defaults/*",
         "roles/sshd/*/**/*",

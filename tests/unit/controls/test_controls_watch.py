@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime
@@ -23,6 +25,22 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[3]
+# Imports every module of the checks where nothing else of the project is, and of others only what is named.
+IMPORTED = """
+import importlib, sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+known, named = packages_distributions(), set(sys.argv[1:])
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        made_by = {other.lower().replace("_", "-") for other in known.get(name.partition(".")[0], ())}
+        if made_by and not made_by & named:
+            raise ImportError(f"{name} is not pinned for the watch")
+sys.meta_path.insert(0, Finder)
+for path in sorted(Path("controls").glob("*.py")):
+    importlib.import_module(f"controls.{path.stem}")
+"""
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CERTIFICATE = (
     "publickey 198.51.100.5 port 4711 ssh2: ED25519-CERT SHA256:abc"
@@ -226,3 +244,13 @@ def test_wheel_is_the_same_for_the_same_files_and_has_all_checks() -> None:
         ROOT / "scripts" / "verify-bundle",
     ]:
         assert f"ansible_collections/art32/server/{path.relative_to(ROOT)}" in names
+
+
+def test_checks_need_nothing_but_the_wheel_and_what_is_pinned_for_the_watch(tmp_path: Path) -> None:
+    zipfile.ZipFile(BytesIO(wheel()[1])).extractall(tmp_path)
+    place = tmp_path / "ansible_collections" / "art32" / "server"
+    requirements = (ROOT / "roles" / "watch" / "files" / "requirements.txt").read_text(encoding="utf-8")
+    pinned = re.findall(r"(?m)^([a-z0-9-]+)==", requirements)
+    command = [sys.executable, "-c", IMPORTED, *pinned]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
