@@ -59,6 +59,7 @@ def test_what_is_wrong_with_backups(
         ("P00 DETAIL: archiveId: 17-1, wal start: 000000010000000000000001, wal stop: 000000010000000000000004", False),
         ("P00 DETAIL: path '17-1/0000000100000001' does not contain any valid WAL to be processed", False),
         ("P00 DETAIL: archive path '15-1' is empty", False),
+        ('P00 DETAIL: statistics: {"http.client":{"total":1},"tls.session":{"total":11}}', False),
         ("P00 DETAIL: missing '=' in key/value at line 10", True),
         ("P00 DETAIL: archive.info.copy does not match archive.info", True),
         ("P00 DETAIL: 20261126-130903F/backup.manifest is missing or unusable, using copy", True),
