@@ -109,7 +109,8 @@ EVERY_HOST = {
     "sshd-running": SSHD_RUNNING,
     "sshd-drop-ins": "ls -d /etc/ssh/sshd_config.d/*.conf 2>/dev/null || true",
     "host-certificate": "TZ=UTC ssh-keygen -L -f $(sshd -T | awk '$1 == \"hostcertificate\" { print $2 }')",
-    "host-key": 'ssh-keygen -l -f $(sshd -T | awk \'$1 == "hostkey" { print $2 ".pub" }\')',
+    # The first of its keys, which the certificate is for.
+    "host-key": 'ssh-keygen -l -f $(sshd -T | awk \'$1 == "hostkey" { print $2 ".pub"; exit }\')',
     "listening": "ss -H -ltun",
     "sshd-effective": "sshd -T",
     "sshd-effective-for-root": declared.SSHD_FOR_ROOT,
