@@ -90,10 +90,10 @@ def _vault(directory: Path) -> Any:  # noqa: ANN401 - Ansible's class, imported 
 
     Raises AnsibleError when its password cannot be had.
     """
-    from ansible.cli import CLI  # noqa: PLC0415
-    from ansible.constants import config  # noqa: PLC0415
-    from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415
-    from ansible.parsing.vault import VaultLib  # noqa: PLC0415
+    from ansible.cli import CLI  # noqa: PLC0415 - as above
+    from ansible.constants import config  # noqa: PLC0415 - as above
+    from ansible.parsing.dataloader import DataLoader  # noqa: PLC0415 - as above
+    from ansible.parsing.vault import VaultLib  # noqa: PLC0415 - as above
 
     identities = list(config.get_config_value("DEFAULT_VAULT_IDENTITY_LIST"))
     with _named(directory):

@@ -71,7 +71,7 @@ def main(directory: Path, bucket: str) -> None:
     (directory / "endpoint").write_text(url.removeprefix("https://"), encoding="utf-8")
     kind = {"Content-Type": "text/plain"}
     strict = urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"0", headers=kind)  # noqa: S310 - our own
-    urllib.request.urlopen(strict, context=create_default_context(cafile=str(authority))).close()  # noqa: S310
+    urllib.request.urlopen(strict, context=create_default_context(cafile=str(authority))).close()  # noqa: S310 - our own
 
 
 if __name__ == "__main__":
