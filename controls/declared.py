@@ -1,8 +1,11 @@
-"""What the roles of the way in lay down, as it has to be on a host: from the roles' own folders."""
+"""What the roles lay down, as it has to be on a host.
+
+Of the way in it is known from the roles' own folders; the other roles note on the host what they keep there.
+"""
 
 from __future__ import annotations
 
-__all__ = ["SSHD_FOR_ROOT", "files", "paths", "sshd_settings"]
+__all__ = ["CLOCK_AND_ALARMS", "SSHD_FOR_ROOT", "UPGRADES", "files", "paths", "problems", "sshd_settings"]
 
 import base64
 from hashlib import sha256
@@ -12,9 +15,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .evidence import NotAssessedError
+from .judges import manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .environment import Environment
     from .machine import Machine
@@ -32,6 +36,13 @@ OPTIONAL: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 FILLED: Mapping[str, tuple[str, ...]] = {
     "SSH-1": ("etc/ssh/revocations", "etc/systemd/system/art32-revocations.service"),
 }
+
+# Of what every host has: what keeps its programs up to date, and what tells the time and of failures.
+UPGRADES = ("/etc/apt/*", "/etc/systemd/system/apt-daily*", "apt-daily*", "unattended-upgrades")
+CLOCK_AND_ALARMS = (
+    *("/etc/localtime", "tzdata", "/etc/systemd/timesyncd*", "systemd-timesyncd*"),
+    *("*/art32/alert*", "*/art32-alert*", "/etc/art32/mail-roots.pem", "ca-certificates"),
+)
 
 # What sshd makes of its settings for root from anywhere, and of settings that it is given.
 SSHD_FOR_ROOT = "sshd -T -C user=root,host=any,addr=203.0.113.9"
@@ -56,6 +67,17 @@ def files(managed: Machine, control: str) -> dict[str, str]:
         raise NotAssessedError(f"which files {control} rests on was not kept")
     wanted: dict[str, str] = store.use(kept).json()
     return wanted
+
+
+def problems(managed: Machine, role: str, *, only: Sequence[str] = ("*",), without: Sequence[str] = ()) -> list[str]:
+    """What is wrong with the things that a role keeps, of which patterns choose some.
+
+    Raises NotAssessedError where the role noted nothing.
+    """
+    found = manifests.problems(managed.observed("manifests").text, role, only=only, without=without)
+    if found is None:
+        raise NotAssessedError(f"what role {role} keeps was never noted on {managed.name}; site.yml does")
+    return found
 
 
 def sshd_settings(environment: Environment, host: str) -> dict[str, str]:

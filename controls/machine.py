@@ -89,8 +89,10 @@ class Lab:
         return Scans(self)
 
     def collect(self, hosts: Iterable[str]) -> None:
-        """Ask several hosts at once for all that the checks will want to know."""
+        """Ask several hosts at once for all that the checks will want to know, and log in where they look from."""
         with ThreadPoolExecutor(8) as pool:
+            for vantage in {host for part in ("visitor", "management") for host in self.environment.hosts(part)}:
+                self.pool.submit(self.connections.login, vantage)
             list(pool.map(lambda host: self.machine(host).collect(), hosts))
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SUBJECTS = ("managed", "server", "database", "web", "app", "backup")
 VANTAGES = ("management", "visitor")
+# What checks wait for longest: the others come before, meanwhile.
+AWAITED = ("scans", "told")
 LONGEST_REASON = 500
 
 
@@ -64,13 +66,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(subject, hosts or [None], ids=hosts or ["none"], indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the checks of a kind that was not asked for."""
-    if config.getoption("kinds") == "all":
-        return
-    kept = [item for item in items if _kind(item) == "observe"]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    """Leave out the checks of a kind that was not asked for, and let those that have to wait come last."""
+    if config.getoption("kinds") != "all":
+        left_out = [item for item in items if _kind(item) != "observe"]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    if all(any(item.iter_markers("control")) for item in items):
+        items.sort(key=lambda item: max((AWAITED.index(name) + 1 for name in AWAITED if _needs(item, name)), default=0))
 
 
 class Session:
@@ -108,7 +112,7 @@ class Session:
         checked = [item for item in session.items if any(item.iter_markers("control"))]
         if checked:
             self.lab.collect({host for host in map(_subject, checked) if host in self.environment.managed})
-        if any("scans" in getattr(item, "fixturenames", ()) for item in checked):
+        if any(_needs(item, "scans") for item in checked):
             _ = self.lab.scans  # they take seconds, in which the other checks run
 
     def pytest_runtest_setup(self) -> None:
@@ -304,6 +308,10 @@ def _subject(item: pytest.Item) -> str | None:
     """The host that an item is about."""
     params = getattr(item, "callspec", None)
     return next((params.params[name] for name in SUBJECTS if params and name in params.params), None)
+
+
+def _needs(item: pytest.Item, fixture: str) -> bool:
+    return fixture in getattr(item, "fixturenames", ())
 
 
 def _title(item: pytest.Item) -> str:

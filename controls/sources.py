@@ -83,6 +83,8 @@ TRANSLATIONS = (
     " done; nft list ruleset"
 )
 
+# What the roles keep, as they noted it on the host, and what is there.
+MANIFESTS = shlex.join(["python3", "-c", (REMOTE / "manifests.py").read_text(encoding="utf-8")])
 # What alarms are sent through, as it meets whoever asks from there.
 MAIL_RELAY = shlex.join(["python3", "-c", (REMOTE / "relay.py").read_text(encoding="utf-8")])
 # How the account that fetches or hands over backups gets to the other side: its settings, a login, no session.
@@ -124,6 +126,7 @@ EVERY_HOST = {
     "passwords": 'getent shadow | awk -F: \'{ print $1, $2 == "" ? "empty" : $2 ~ /^[!*]/ ? "locked" : "set" }\'',
     "principals": "cd /etc/ssh/principals && grep -H . *",
     "mail-relay": MAIL_RELAY,
+    "manifests": MANIFESTS,
     "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
 }
 # What is asked when something else was done or seen first. A word in braces is filled in then: PLACES says with what.

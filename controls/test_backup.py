@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import bucket
+from . import declared as release
 from .judges import backups
 from .marks import control, not_assessed
 
@@ -119,3 +120,18 @@ def within(count: int, table: str, rows: dict[str, dict[str, int]]) -> bool:
     """Whether a table has as many rows as the live one had at some moment while the backup's end was fixed."""
     before, after = rows["before"].get(table, 0), rows["after"].get(table, 0)
     return min(before, after) <= count <= max(before, after)
+
+
+@control("BAK-1")
+@pytest.mark.usefixtures("ours")
+def test_repository_is_set_up_as_declared(backup: Machine, declaration: Environment) -> None:
+    roles = ["backup"] if declaration.backs_up_to_bucket else ["backup", "backup_account"]
+    found = [problem for role in roles for problem in release.problems(backup, role)]
+    assert not found, f"What makes, checks and keeps backups was changed: {'; '.join(found)}."
+
+
+@control("BAK-1")
+@pytest.mark.usefixtures("ours")
+def test_database_hands_its_backups_over_as_declared(database: Machine) -> None:
+    found = release.problems(database, "backup")
+    assert not found, f"What hands backups over, and tries them out, was changed: {'; '.join(found)}."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from . import declared as release
 from .client_certificates import certified, options_for
 from .judges import cluster
 from .marks import control, not_assessed
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .machine import Machine
 
 PORT = 5432
+# Of the server's files, those that say who gets in.
+ACCESS = ("*/pg_hba.conf", "*/pg_ident.conf", "/etc/postgresql/art32/clients.crt")
 OWN_CONNECTION = """
   SELECT coalesce(version, ''), host(inet_client_addr()) FROM pg_stat_ssl WHERE pid = pg_backend_pid()
 """
@@ -162,3 +165,17 @@ def _read(text: str) -> dict[str, Any]:
         raise AssertionError(text.removeprefix(REFUSED).strip())
     said = {key: value for key, _, value in (line.rpartition(" ") for line in text.splitlines())}
     return {"tls": said["tls"] != "none", "version": said["tls"], "from": said["seen as"]}
+
+
+@control("NET-2")
+@pytest.mark.usefixtures("ours")
+def test_files_that_let_people_in_are_the_declared_ones(database: Machine) -> None:
+    found = release.problems(database, "postgresql", only=ACCESS)
+    assert not found, f"What says who may log in was changed: {'; '.join(found)}."
+
+
+@control("DB-1")
+@pytest.mark.usefixtures("ours")
+def test_database_server_is_set_up_as_declared(database: Machine) -> None:
+    found = release.problems(database, "postgresql", without=ACCESS)
+    assert not found, f"The database server's files or units were changed: {'; '.join(found)}."

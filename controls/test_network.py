@@ -137,3 +137,10 @@ def exactly(met: dict[tuple[str, int], str], declared: set[int], vantage: str) -
 def listed(found: set[firewall.Opening]) -> str:
     """Openings for a sentence."""
     return ", ".join(str(opening) for opening in sorted(found))
+
+
+@control("NET-1")
+@pytest.mark.usefixtures("ours")
+def test_what_answers_is_kept_up_to_date(managed: Machine) -> None:
+    found = release.problems(managed, "base", only=release.UPGRADES)
+    assert not found, f"Security upgrades are not installed as declared: {'; '.join(found)}."

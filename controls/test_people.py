@@ -70,3 +70,13 @@ def test_no_account_has_a_password(managed: Machine) -> None:
 def named(names: Iterable[str]) -> str:
     """Names for a sentence."""
     return ", ".join(sorted(names)) or "nobody"
+
+
+@control("ACC-1")
+@pytest.mark.usefixtures("ours")
+def test_what_tells_who_was_there_is_set_up_as_declared(managed: Machine) -> None:
+    watcher = managed.variable("watch_host")
+    roles = ["watch_observed"] * bool(watcher) + ["watch_program", "watch"] * (watcher == managed.name)
+    found = declared.problems(managed, "base", without=(*declared.UPGRADES, *declared.CLOCK_AND_ALARMS))
+    found += [problem for role in roles for problem in declared.problems(managed, role)]
+    assert not found, f"The host's own logs, or the watch over it, were changed: {'; '.join(found)}."

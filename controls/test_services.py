@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from . import declared as release
 from .judges import units
 from .marks import control, not_assessed
 
@@ -27,3 +30,10 @@ def test_services_reach_only_whom_they_declare(app: Machine, declaration: Enviro
             resolvers=app.observed("resolvers").text.split(),
         )
         assert not found, f"The units of {name} differ from its talks_to: {'; '.join(found)}."
+
+
+@control("PUR-1")
+@pytest.mark.usefixtures("ours")
+def test_services_are_set_up_as_declared(app: Machine) -> None:
+    found = release.problems(app, "app")
+    assert not found, f"What the services are, and may, was changed: {'; '.join(found)}."

@@ -200,3 +200,10 @@ def keys(lines: str) -> set[str]:
     """The fingerprints of public key lines, without comments and empty ones."""
     stripped = [line.strip() for line in lines.splitlines()]
     return {access.fingerprint(line) for line in stripped if line and not line.startswith("#")}
+
+
+@control("SSH-1")
+@pytest.mark.usefixtures("ours")
+def test_clock_and_alarms_are_set_up_as_declared(managed: Machine) -> None:
+    found = release.problems(managed, "base", only=release.CLOCK_AND_ALARMS)
+    assert not found, f"The clock that certificates end by, or what tells of failures, was changed: {'; '.join(found)}."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from . import declared as release
 from .judges import logs
 from .marks import control, not_assessed
 from .sources import ACCESS_LOG, LATER, fill
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 HALF_A_YEAR = 15768000  # seconds; what preloading lists and scanners ask of HSTS at least
 CURRENT = ("TLSv1.2", "TLSv1.3")
+LOGGING = ("/etc/logrotate.d/*", "logrotate*")
 RENEWAL_OVERDUE = 0.25  # certbot renews when a third of the lifetime is left
 
 
@@ -115,3 +117,17 @@ def clients(web: Machine, visitor: Machine, declaration: Environment, **options:
     if not domains:
         not_assessed("no service is declared")
     return [Client(visitor, address, domain, **options) for domain in domains for address in web.addresses]
+
+
+@control("TLS-1")
+@pytest.mark.usefixtures("ours")
+def test_web_server_and_renewal_are_set_up_as_declared(web: Machine) -> None:
+    found = release.problems(web, "nginx", without=LOGGING) + release.problems(web, "certbot")
+    assert not found, f"What serves HTTPS, or renews its certificates, was changed: {'; '.join(found)}."
+
+
+@control("LOG-2")
+@pytest.mark.usefixtures("ours")
+def test_rotation_is_set_up_as_declared(web: Machine) -> None:
+    found = release.problems(web, "nginx", only=LOGGING)
+    assert not found, f"What keeps the log, and for how long, was changed: {'; '.join(found)}."

@@ -82,7 +82,7 @@ def pytest_report_header() -> list[str]:
     which = "everything" if MATRIX.is_whole else f"a sample, ART32_SEED={MATRIX.seed}"
     return [
         f"lockout: {which}: {', '.join(fault.name for fault in faults)}; interruptions {tries}",
-        mutant_matrix.header(),
+        mutant_matrix.MATRIX.header(),
     ]
 
 
@@ -115,7 +115,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """When everything has passed with one tree, keep that as a dated result."""
     if not exitstatus:
-        mutant_matrix.write_result(Path(session.config.getoption("environment")).resolve())
+        mutant_matrix.MATRIX.conclude(Path(session.config.getoption("environment")).resolve())
     passed = MATRIX.passed()
     if passed and not exitstatus and not session.config.option.keyword:
         faults = {area: sum(fault.area == area for fault in FAULTS) for area in SAMPLE}

@@ -9,17 +9,14 @@ and controls.yml says which controls have to see it.
 
 from __future__ import annotations
 
-import os
-import subprocess
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mutant_matrix import PLAYBOOKS, chosen
+from mutant_matrix import MATRIX, PLAYBOOKS
 
-from tests.mutants.trial import audit, repair
-from tests.resumable import CHECKOUT
+from tests.mutants.trial import Console, audit, repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,30 +38,21 @@ FORGIVE = "systemctl reset-failed ssh.service; systemctl restart ssh.service"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give the test its mutants."""
     if "row" in metafunc.fixturenames:
-        rows = chosen(Path(metafunc.config.getoption("environment")).resolve())
+        rows = MATRIX.chosen(Path(metafunc.config.getoption("environment")).resolve())
         metafunc.parametrize("row", rows, ids=[f"{row[0]} to {row[-1]}" for row in rows])
 
 
 @pytest.fixture(scope="session")
 def console(declaration: Environment) -> Callable[[str], str]:
     """The machine's console, which works when nobody gets in."""
-    container = f"{declaration.get('testhosts_prefix')}-server"
-    settings = {**os.environ, "CONTAINERS_CONF": str(CHECKOUT / "molecule" / "resources" / "containers.conf")}
-
-    def run(script: str) -> str:
-        command = ["podman", "exec", "-i", container, "sh", "-es"]
-        done = subprocess.run(command, input=script, env=settings, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    return run
+    return Console(declaration, "server")
 
 
 @pytest.fixture
 def found(declaration: Environment, tmp_path: Path) -> Callable[[], dict[str, list[str]]]:
     """What the audit finds open on the server now."""
     bundles = (tmp_path / str(number) for number in count())
-    return lambda: audit(declaration.directory, AREAS, "server", next(bundles))
+    return lambda: audit(declaration.directory, "server", next(bundles), areas=AREAS)
 
 
 @pytest.fixture(scope="session")

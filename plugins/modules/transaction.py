@@ -126,6 +126,12 @@ options:
     type: list
     elements: path
     default: []
+  manifest:
+    description:
+      - Keeps a list of all that is declared in C(/var/lib/art32/transaction/manifest) on the host, for an audit to
+        compare with. No secret can be told from it.
+    type: bool
+    default: false
   prepare:
     description: Commands that make what the files need, such as a key, once. A revert removes what they made.
     type: list
@@ -402,7 +408,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.art32.server.plugins.module_utils.transaction import stamp
 from ansible_collections.art32.server.plugins.module_utils.transaction.compare import Comparison, compare
-from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request, TransactionError, parse
+from ansible_collections.art32.server.plugins.module_utils.transaction.manifest import requested
+from ansible_collections.art32.server.plugins.module_utils.transaction.model import Request, TransactionError
 from ansible_collections.art32.server.plugins.module_utils.transaction.pending import Refused, pending_plan, uptime
 from ansible_collections.art32.server.plugins.module_utils.transaction.specification import SPECIFICATION
 
@@ -421,7 +428,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     """Do this step. Raises TransactionError."""
     if module.params["step"] != "apply":
         return second_half(module.params)
-    request = parse(module.params)
+    request = requested(module.params)
     if pending_plan() is not None:
         clear_the_way(check=module.check_mode)
     comparison = compare(request)

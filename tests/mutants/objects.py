@@ -6,7 +6,7 @@ __all__ = ["Object", "read"]
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal[
-    "absent", "account", "directory", "file", "package", "place", "principals", "rule", "rules", "setting", "unit"
+    "absent",
+    "account",
+    "cluster",
+    "database",
+    "directory",
+    "file",
+    "login",
+    "package",
+    "place",
+    "principals",
+    "rule",
+    "rules",
+    "setting",
+    "unit",
 ]
 PRINCIPALS = "/etc/ssh/principals"
 SSHD = "/etc/ssh/sshd_config"
@@ -29,11 +42,12 @@ SWITCH = re.compile(r"(?m)^(\w*(?:Authentication|Login|Passwords|Forwarding|Mode
 
 @dataclass(frozen=True, kw_only=True)
 class Object:
-    """One thing that a role keeps as it is declared; `role` is the role that does."""
+    """One thing that a role keeps as it is declared on a host; `role` is the role that does."""
 
     kind: Kind
     name: str
     role: str
+    host: str = "server"
     state: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
@@ -41,22 +55,22 @@ class Object:
         return f"{self.kind} {self.name}"
 
 
-def read(notes: Path) -> list[Object]:
-    """Every object of the notes in a directory, each once."""
+def read(notes: Path, host: str = "server") -> list[Object]:
+    """Every object of the notes about a host in a directory, each once."""
     found: dict[str, Object] = {}
     for path in sorted(notes.glob("*.json")):
         note = json.loads(path.read_text(encoding="utf-8"))
         of_module = _OF_MODULE.get(note.get("module", ""))
         for one in of_module(note["arguments"]) if of_module else ():
-            found.setdefault(str(one), one)
+            found.setdefault(str(one), replace(one, host=host))
     return list(found.values())
 
 
 def _of_transaction(asked: Mapping[str, Any]) -> Iterator[Object]:
     role, contents = asked["name"], unpack(asked.get("contents"))
-    files = [entry["dest"] for entry in asked.get("files", [])]
-    for path in files:
-        yield from _of_file(role, path, contents.get(path, b"").decode(errors="replace"))
+    for entry in asked.get("files", []):
+        path = entry["dest"]
+        yield from _of_file(role, path, contents.get(path, b"").decode(errors="replace"), link=entry.get("link"))
     for kind, names in _names(asked):
         yield from (Object(kind=kind, name=name, role=role) for name in names)
     for unit in asked.get("units", []):
@@ -72,11 +86,11 @@ def _names(asked: Mapping[str, Any]) -> Iterable[tuple[Kind, Iterable[str]]]:
     ]
 
 
-def _of_file(role: str, path: str, text: str) -> Iterator[Object]:
+def _of_file(role: str, path: str, text: str, link: str | None = None) -> Iterator[Object]:
     if path.startswith(f"{PRINCIPALS}/"):
         yield Object(kind="principals", name=PurePosixPath(path).name, role=role)
         return
-    yield Object(kind="file", name=path, role=role)
+    yield Object(kind="file", name=path, role=role, state={"link": link})
     if path in RULES:
         yield Object(kind="rules", name=RULES[path], role=role)
         yield from (Object(kind="rule", name=f"{RULES[path]} {rule}", role=role) for rule in LET_IN.findall(text))
@@ -89,4 +103,10 @@ def _of_accounts(asked: Mapping[str, Any]) -> Iterator[Object]:
     yield from (Object(kind="account", name=person["name"], role="base", state=person) for person in asked["people"])
 
 
-_OF_MODULE = {"transaction": _of_transaction, "accounts": _of_accounts}
+def _of_access(asked: Mapping[str, Any]) -> Iterator[Object]:
+    yield Object(kind="cluster", name="main", role="postgresql")
+    yield from (Object(kind="database", name=name, role="postgresql") for name in asked["databases"])
+    yield from (Object(kind="login", name=one["name"], role="postgresql", state=one) for one in asked["people"])
+
+
+_OF_MODULE = {"transaction": _of_transaction, "accounts": _of_accounts, "postgresql_access": _of_access}

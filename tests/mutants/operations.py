@@ -17,9 +17,23 @@ if TYPE_CHECKING:
 
     from .objects import Object
 
-Operation = Literal["removed", "changed", "added", "overridden", "opened", "unread", "disabled", "enabled", "stopped"]
+Operation = Literal[
+    "removed",
+    "changed",
+    "added",
+    "overridden",
+    "opened",
+    "owned",
+    "unread",
+    "disabled",
+    "enabled",
+    "masked",
+    "stopped",
+]
 TABLE = Path(__file__).with_name("controls.yml")
 STRANGER = "mutant"
+# Whose files all belong to root, which every other mutant of theirs shows as well.
+WAY_IN = ("base", "firewall", "sshd")
 # sshd was built without it: the setting is read and means nothing.
 MEANINGLESS = ("setting KerberosAuthentication",)
 RELOAD, RELOAD_SSHD = "systemctl daemon-reload", "systemctl reload ssh.service"
@@ -39,6 +53,10 @@ CHANGES: Mapping[str, str] = {
     "/etc/ssh/sshd_config": f"sed -i 's/^Ciphers .*/Ciphers aes128-ctr/' {{path}}; {RELOAD_SSHD}",
     "/etc/ssh/user_ca.pub": f"{NEW_KEY}; cat /run/mutant.pub >{{path}}",
     "/etc/ssh/revoked_keys": "ssh-keygen -q -k -f {path}",
+    "/etc/localtime": "ln -sfn /usr/share/zoneinfo/Asia/Tokyo {path}",
+    "/etc/letsencrypt/renewal-hooks/deploy/art32": "ln -sfn /bin/true {path}",
+    "/usr/local/sbin/art32-restore": "ln -sfn /bin/true {path}",
+    "/etc/logrotate.d/nginx": "sed -i 's/rotate .*/rotate 7/; s/maxage .*/maxage 7/' {path}",
     "/etc/ssh/ssh_host_ed25519_key-cert.pub": (
         f"{NEW_KEY}; cp -p /etc/ssh/ssh_host_ed25519_key.pub /run/mutant-host.pub;"
         " ssh-keygen -q -s /run/mutant -h -I mutant -n server /run/mutant-host.pub;"
@@ -60,6 +78,9 @@ FURTHER: Mapping[str, Mapping[Operation, str]] = {
     },
 }
 PLACED: Mapping[str, str] = {
+    "/etc/systemd/system/postgresql@*.service.d/*": "[Service]\nNoNewPrivileges=no",
+    "/etc/postgresql/*/conf.d/*": "log_connections = off",
+    "/etc/nginx/sites-enabled/*": "server { listen 8081; }",
     "/etc/ssh/principals/*": "jane",
     "/etc/sudoers.d/*": "joe ALL=(ALL:ALL) NOPASSWD: ALL",
     "/etc/ssh/sshd_config.d/*": "PasswordAuthentication yes",
@@ -82,7 +103,8 @@ class Mutant:
 
     def __str__(self) -> str:
         """Its name in lists and samples."""
-        return f"{self.subject}: {self.operation}"
+        where = "" if self.subject.host == "server" else f" on {self.subject.host}"
+        return f"{self.subject}{where}: {self.operation}"
 
     def concerns(self, change: str) -> bool:
         """Whether a sentence about what a run changes is about this object, or about its taking effect."""
@@ -95,7 +117,7 @@ def mutants(objects: Iterable[Object]) -> list[Mutant]:
     found = []
     for subject in objects:
         for operation, script in _scripts(subject):
-            entry = _entry(table, str(subject), operation)
+            entry = _entry(table, subject, operation)
             if entry is not None:
                 controls = frozenset(entry.get("controls", ()))
                 shuts_out = entry.get("shuts_out", False)
@@ -112,8 +134,14 @@ def without_mutant(objects: Iterable[Object]) -> list[str]:
     return [str(subject) for subject in objects if str(subject) not in covered]
 
 
-def _entry(table: Iterable[Mapping[str, Any]], name: str, operation: Operation) -> Mapping[str, Any] | None:
-    fitting = (entry for entry in table if fnmatchcase(name, entry["object"]))
+def _entry(table: Iterable[Mapping[str, Any]], subject: Object, operation: Operation) -> Mapping[str, Any] | None:
+    fitting = (
+        entry
+        for entry in table
+        if fnmatchcase(str(subject), entry["object"])
+        and subject.role in entry.get("roles", (subject.role,))
+        and subject.host == entry.get("host", subject.host)
+    )
     return next((entry for entry in fitting if operation in entry.get("operations", (operation,))), None)
 
 
@@ -126,7 +154,10 @@ def _file(subject: Object) -> Iterator[tuple[Operation, str]]:
     path = subject.name
     yield "removed", f"rm {path}"
     yield "changed", CHANGES.get(path, "echo '# changed' >>{path}").format(path=path)
-    yield "opened", f"chmod go+w {path}"
+    if not subject.state.get("link"):
+        yield "opened", f"chmod go+w {path}"
+    if subject.role not in WAY_IN and not subject.state.get("link"):
+        yield "owned", f"chown nobody {path}"
     for operation, script in FURTHER.get(path, {}).items():
         yield operation, script.format(path=path)
 
@@ -158,7 +189,10 @@ def _unit(subject: Object) -> Iterator[tuple[Operation, str]]:
         yield "enabled", f"systemctl unmask -q {name}"
     if state.get("enabled") is True:
         yield "disabled", f"systemctl disable -q {name}"
+    if state.get("state") == "started" or name == "ufw.service":
         yield "stopped", f"systemctl stop {name}"
+    if state.get("enabled") is True and not name.startswith(("art32-", "ssh", "ufw")):
+        yield "masked", f"systemctl mask -q {name}"
     if state.get("enabled") is False:
         yield "enabled", f"systemctl enable -q {name}"
 
@@ -190,8 +224,37 @@ def _account(subject: Object) -> Iterator[tuple[Operation, str]]:
     yield "opened", f"echo '{name}:works-only-for-a-mutant' | chpasswd"
 
 
+def _cluster(_: Object) -> Iterator[tuple[Operation, str]]:
+    yield "added", _sql("CREATE ROLE mutant LOGIN")
+    yield "overridden", _sql("ALTER SYSTEM SET log_connections = off")
+    yield "changed", _sql("ALTER ROLE ALL SET log_statement = 'none'")
+
+
+def _database(subject: Object) -> Iterator[tuple[Operation, str]]:
+    name = subject.name
+    yield "added", _sql("CREATE PUBLICATION mutant FOR ALL TABLES", name)
+    yield "opened", _sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC", name)
+    yield "removed", _sql(f"REVOKE CONNECT ON DATABASE {name} FROM {name}_readonly", name)
+    yield "changed", _sql("CREATE EXTENSION postgres_fdw", name)
+    yield "overridden", _sql(f"ALTER DATABASE {name} SET log_statement = 'none'", name)
+
+
+def _login(subject: Object) -> Iterator[tuple[Operation, str]]:
+    name = subject.name
+    yield "removed", _sql(f"ALTER ROLE {name} NOLOGIN")
+    yield "changed", _sql(f"ALTER ROLE {name} SUPERUSER")
+    yield "opened", _sql(f"GRANT pg_read_all_data TO {name}")
+
+
+def _sql(statement: str, database: str = "postgres") -> str:
+    return f'cd /; runuser -u postgres -- psql -Xqv ON_ERROR_STOP=1 -d {database} -c "{statement}"'
+
+
 _SAID: Mapping[str, Callable[[str], str]] = {
     "absent": str,
+    "cluster": lambda _: "",
+    "database": lambda _: "",
+    "login": lambda _: "",
     "account": lambda name: f" {name}",
     "file": str,
     "place": lambda name: name.replace("*", STRANGER),
@@ -204,6 +267,9 @@ _SAID: Mapping[str, Callable[[str], str]] = {
 _OF_KIND = {
     "absent": _place,
     "account": _account,
+    "cluster": _cluster,
+    "database": _database,
+    "login": _login,
     "file": _file,
     "place": _place,
     "principals": _principals,

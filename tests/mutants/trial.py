@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Repair", "audit", "repair"]
+__all__ = ["Console", "Repair", "audit", "repair"]
 
 import json
 import os
@@ -16,11 +16,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from controls.environment import Environment
+
 CHECKOUT = Path(__file__).parents[2]
 SECONDS = 300
 OPEN = re.compile(r"(\S+) on (\S+): ")
 TASK = re.compile(r"TASK \[art32\.server\.(\w+) : (?:\w+ \| )?(.*?)\]")
 CHANGED = re.compile(r"changed: \[\S+\] => (\{.*\})$")
+
+
+@dataclass(frozen=True)
+class Console:
+    """A machine's console, which works when nobody gets in."""
+
+    declaration: Environment
+    host: str
+
+    def __call__(self, script: str) -> str:
+        """What a script for the shell prints; it has to succeed."""
+        command = ["podman", "exec", "-i", f"{self.declaration.get('testhosts_prefix')}-{self.host}", "sh", "-es"]
+        settings = {**os.environ, "CONTAINERS_CONF": str(CHECKOUT / "molecule" / "resources" / "containers.conf")}
+        done = subprocess.run(command, input=script, env=settings, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
+        return done.stdout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +50,14 @@ class Repair:
     changes: tuple[tuple[str, str], ...]
 
 
-def audit(environment: Path, areas: Sequence[str], host: str, bundle: Path) -> dict[str, list[str]]:
-    """The controls of a host that are open, each with what the checks of these areas said; checks write nothing."""
-    files = [str(CHECKOUT / "controls" / f"test_{area}.py") for area in areas]
+def audit(
+    environment: Path, host: str, bundle: Path, *, areas: Sequence[str] = (), elsewhere: bool = False
+) -> dict[str, list[str]]:
+    """The controls of a host that are open, each with what the checks of these areas, or all, said.
+
+    Those of other hosts are among them when they are asked for, as `CONTROL on HOST`. The checks write nothing.
+    """
+    files = [str(CHECKOUT / "controls" / f"test_{area}.py") for area in areas] or [str(CHECKOUT / "controls")]
     options = [f"--environment={environment}", f"--evidence={bundle}", "-q", "-p", "no:cacheprovider"]
     settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", *options, *files]
@@ -45,14 +68,17 @@ def audit(environment: Path, areas: Sequence[str], host: str, bundle: Path) -> d
     found: dict[str, list[str]] = {}
     for line in json.loads((bundle / "open.json").read_text(encoding="utf-8")):
         said = OPEN.match(line)
-        if said and said[2] == host:
-            found.setdefault(said[1], []).append(line)
+        if said and (said[2] == host or elsewhere):
+            name = said[1] if said[2] == host else f"{said[1]} on {said[2]}"
+            found.setdefault(name, []).append(line)
     return found
 
 
-def repair(environment: Path, playbook: Path) -> Repair:
+def repair(environment: Path, *playbooks: Path, **variables: str) -> Repair:
     """Run the roles."""
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-v", "-i", str(environment), str(playbook)]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-v", "-i", str(environment)]
+    command += [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
+    command += map(str, playbooks)
     settings = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(
         command,

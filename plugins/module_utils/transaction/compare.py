@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.art32.server.plugins.module_utils.transaction import files, stamp, system
 from ansible_collections.art32.server.plugins.module_utils.transaction.disk import read_json
-from ansible_collections.art32.server.plugins.module_utils.transaction.model import TransactionError, concerns
+from ansible_collections.art32.server.plugins.module_utils.transaction.model import (
+    MANIFESTS,
+    TransactionError,
+    concerns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,8 +140,10 @@ def compare(request: Request) -> Comparison:
         *(_activation_changes(request, activations, stale, stamp.drift(request.loaded, evidence))),
         *(Change(sentence=_capital(last[number])) for number in sorted(last)),
     ]
+    # The list of what is declared goes with what changes; it is told of where it is all that differs.
+    others = [change for change in changes if not change.header.startswith(MANIFESTS)]
     return Comparison(
-        changes=tuple(changes),
+        changes=tuple(others or changes),
         packages=missing,
         directories=tuple(entry for entry, found in directories if files.differences(entry, found)),
         files=differing,
@@ -172,8 +178,9 @@ def unit_verbs(declared: Unit, state: UnitState | None) -> tuple[str, ...]:
     state = state or system.UnitState()
     runs = state.is_active or state.active == "activating"
     started = runs or state.is_skipped
+    is_wanted = declared.enabled is True or declared.state == "started"
     verbs = {
-        "unmask": declared.masked is False and state.is_masked,
+        "unmask": not declared.masked and (declared.masked is False or is_wanted) and state.is_masked,
         "enable": declared.enabled is True and not state.is_enabled,
         "start": declared.state == "started" and not started,
         "stop": declared.state == "stopped" and runs,

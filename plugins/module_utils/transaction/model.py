@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "MANIFESTS",
     "Activation",
     "Directory",
     "File",
@@ -33,6 +34,7 @@ __all__ = [
     "unpack",
 ]
 
+MANIFESTS = "/var/lib/art32/transaction/manifest"
 STAGED = re.compile(r"\{staged:([^}]*)\}")
 SHORTEST_SECONDS = 5
 LONGEST_SECONDS = 3600
@@ -165,6 +167,8 @@ class Request:
 
 def concerns(entry: Activation, path: str) -> bool:
     """Whether a change of the file at `path` calls for this activation."""
+    if path.startswith(f"{MANIFESTS}/"):
+        return False
     return not entry.files or any(fnmatch.fnmatchcase(path, pattern) for pattern in entry.files)
 
 

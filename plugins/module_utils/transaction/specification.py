@@ -41,6 +41,7 @@ SPECIFICATION: dict[str, Any] = {
     "owns": _STRINGS,
     "keep_shipped": {"type": "bool", "default": False},
     "absent": {"type": "list", "elements": "path", "default": []},
+    "manifest": {"type": "bool", "default": False},
     "prepare": _entries(
         command={"type": "raw", "required": True},
         creates={"type": "list", "elements": "path", "required": True},

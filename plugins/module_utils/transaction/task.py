@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.art32.server.plugins.module_utils.look import Look
 from ansible_collections.art32.server.plugins.module_utils.transaction import stamp
 from ansible_collections.art32.server.plugins.module_utils.transaction.compare import compare
-from ansible_collections.art32.server.plugins.module_utils.transaction.model import parse
+from ansible_collections.art32.server.plugins.module_utils.transaction.manifest import requested
 from ansible_collections.art32.server.plugins.module_utils.transaction.pending import pending_plan
 from ansible_collections.art32.server.plugins.module_utils.transaction.specification import SPECIFICATION
 
@@ -25,7 +25,7 @@ def look(params: Mapping[str, Any], *, check: bool) -> Look:
     """
     if pending_plan() is not None:
         return Look(differences=("A transaction is pending",))
-    request = parse(params)
+    request = requested(params)
     comparison = compare(request)
     if not comparison.changes and not check:
         stamp.refresh(request, comparison.evidence)

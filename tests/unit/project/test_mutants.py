@@ -28,6 +28,12 @@ SSHD = {
     "contents": pack({"/etc/ssh/sshd_config": b"PermitRootLogin no\nMaxSessions 10\nSubsystem sftp internal-sftp\n"}),
     "owns": ["/etc/ssh/principals/*"],
 }
+NGINX = {
+    "name": "nginx",
+    "files": [{"dest": "/etc/logrotate.d/nginx"}, {"dest": "/etc/nginx/link", "link": "x"}],
+    "units": [{"name": "nginx.service", "enabled": True, "state": "started"}],
+    "owns": ["/etc/systemd/system/nginx.service.d/*"],
+}
 ACCOUNTS = {"people": [{"name": "jane", "ssh": "admin"}, {"name": "joe", "ssh": "user"}]}
 
 
@@ -66,6 +72,24 @@ def test_every_object_has_a_mutant_or_is_named(tmp_path: Path) -> None:
     assert "-A ufw-user-input -p tcp --dport 22 -s 192.0.2.0/24 -j ACCEPT;" in unlimited.script
 
 
+def test_what_is_behind_the_way_in_has_mutants_of_every_kind(tmp_path: Path) -> None:
+    note = {"module": "transaction", "arguments": NGINX}
+    access = {"module": "postgresql_access", "arguments": {"databases": ["x"], "people": [{"name": "jane"}]}}
+    for number, one in enumerate((note, access)):
+        (tmp_path / f"{number}.json").write_text(json.dumps(one), encoding="utf-8")
+    made = {str(mutant): sorted(mutant.controls) for mutant in operations.mutants(objects.read(tmp_path, "web"))}
+    of_nginx = {name: controls for name, controls in made.items() if "nginx" in name}
+    assert of_nginx == {
+        **{
+            f"file /etc/logrotate.d/nginx on web: {way}": ["LOG-2"] for way in ("removed", "changed", "opened", "owned")
+        },
+        **{f"file /etc/nginx/link on web: {way}": ["TLS-1"] for way in ("removed", "changed")},
+        **{f"unit nginx.service on web: {way}": ["TLS-1"] for way in ("disabled", "stopped", "masked")},
+        "place /etc/systemd/system/nginx.service.d/* on web: added": ["TLS-1"],
+    }
+    assert {"cluster main on web: overridden", "database x on web: opened", "login jane on web: changed"} <= made.keys()
+
+
 def test_a_change_belongs_to_the_object_it_names(tmp_path: Path) -> None:
     mutant = next(one for one in operations.mutants(noted(tmp_path)) if str(one) == "principals joe: removed")
     assert mutant.concerns("Make /etc/ssh/principals/joe")
@@ -75,5 +99,5 @@ def test_a_change_belongs_to_the_object_it_names(tmp_path: Path) -> None:
 
 def test_the_table_names_controls_of_the_catalogue() -> None:
     for entry in yaml.safe_load(operations.TABLE.read_text(encoding="utf-8")):
-        assert set(entry.get("controls", ())) <= load().keys()
+        assert {name.partition(" on ")[0] for name in entry.get("controls", ())} <= load().keys()
         assert bool(entry.get("controls")) != bool(entry.get("shuts_out"))

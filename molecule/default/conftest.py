@@ -1,0 +1,36 @@
+"""Which mutants are tried this time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mutant_matrix import TRIED
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def pytest_report_header() -> list[str]:
+    """Say which sample this is."""
+    return [matrix.header() for matrix in TRIED.values()]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what passed already."""
+    for matrix in TRIED.values():
+        matrix.leave_out_passed(config, items)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep what passed."""
+    for name, matrix in TRIED.items():
+        if f"[{name}: " in report.nodeid:
+            matrix.note(report)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """When everything has passed with one tree, keep that as a dated result."""
+    if not exitstatus:
+        for matrix in TRIED.values():
+            matrix.conclude(Path(session.config.getoption("environment")).resolve())
