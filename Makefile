@@ -62,20 +62,20 @@ audit: venv ## prove an environment: make audit ENV=demo
 
 .PHONY: bench
 bench: demo ## measure runs without changes, audits, pages, a password, backups, and a new environment
-	@python bench/no_change.py
-	@python bench/audit.py
-	@python bench/app.py
-	@python bench/hashing.py
-	@python bench/backup.py
-	@python bench/new_environment.py
+	@python -m bench.no_change
+	@python -m bench.audit
+	@python -m bench.app
+	@python -m bench.hashing
+	@python -m bench.backup
+	@python -m bench.new_environment
 
 .PHONY: observatory
 observatory: demo ## what MDN's HTTP Observatory says of the demo; needs Node.js
-	@python bench/observatory.py
+	@python -m bench.observatory
 
 .PHONY: vulnerabilities
 vulnerabilities: venv ## which pinned packages have known vulnerabilities today; needs the network
-	@python bench/vulnerabilities.py
+	@python -m bench.vulnerabilities
 
 .PHONY: requirements
 requirements: ## pin the requirements anew (needs uv)

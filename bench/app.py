@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A page through nginx, from the service's socket, and through a minimal nginx at that socket, asked on the server.
 
 Prints the ratios of pages per second, nginx to each of the others: the median of the rounds, each of which asks all
@@ -11,13 +10,13 @@ import argparse
 import json
 import operator
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 RATIOS_ALLOWED = {"socket": 0.8, "minimal": 0.9}
@@ -40,12 +39,6 @@ def measure(options: argparse.Namespace) -> dict[str, list[float]]:
     return found
 
 
-def tree() -> str:
-    """The commit that is measured, marked when the working tree differs from it."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main() -> int:
     """Measure and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,21 +55,18 @@ def main() -> int:
         other: round(statistics.median(map(operator.truediv, found["nginx"], found[other])), 3)
         for other in RATIOS_ALLOWED
     }
-    result = {
-        "what": f"{options.page} of {options.service} by nginx, by a minimal nginx, by its socket: pages per second",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tree": tree(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
+    told = {
         "load": round(os.getloadavg()[0], 1),
         "clients": options.clients,
         **found,
         "ratios": ratios,
         "ratios_allowed": RATIOS_ALLOWED,
     }
-    path = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-app.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        "app",
+        f"{options.page} of {options.service} by nginx, by a minimal nginx, by its socket: pages per second",
+        told,
+    )
     print(json.dumps(result, indent=2))
     return 0 if all(ratios[other] >= allowed for other, allowed in RATIOS_ALLOWED.items()) else 1
 

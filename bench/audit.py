@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What audits of one host and of four cost: seconds of the clock, and of processor on the controller and the hosts.
 
 Audits the demo's server alone, then together with three further machines of the demo (two of which the collection
@@ -11,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -19,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = ROOT / "molecule" / "resources" / "machines.yml"
@@ -112,14 +111,7 @@ def main() -> int:
     load = round(os.getloadavg()[0], 1)
     one, four = (measured(options.environment.resolve(), hosts, options.rounds) for hosts in (ONE, FOUR))
     ratio = four["seconds"]["wall"] / one["seconds"]["wall"]
-    now = datetime.now(UTC)
-    tree = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    result = {
-        "what": "an audit that observes, of one host and of four; hosts and controller share this computer",
-        "time": now.isoformat(timespec="seconds"),
-        "tree": subprocess.run(tree, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
+    told = {
         "load_before": load,
         "one": one,
         "four": four,
@@ -127,8 +119,11 @@ def main() -> int:
         "ratio": round(ratio, 2),
         "ratio_allowed": RATIO_ALLOWED,
     }
-    target = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-audit.json"
-    target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        "audit",
+        "an audit that observes, of one host and of four; hosts and controller share this computer",
+        told,
+    )
     print(json.dumps(result, indent=2))
     return 0 if one["seconds"]["wall"] <= SECONDS_ALLOWED and ratio <= RATIO_ALLOWED else 1
 

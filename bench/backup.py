@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What a backup of a database of 2 GB costs an hour after little has changed, and how fast it is restored.
 
 In a database of pgbench's on the demo's server, which is dropped afterwards, with cold caches: a full backup;
@@ -18,11 +17,12 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from bench.dated import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,18 +179,15 @@ def main() -> int:
     options = parser.parse_args()
     load = round(os.getloadavg()[0], 1)
     found = measure(options)
-    now = datetime.now(UTC)
-    tree = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    result = {
-        "what": "an hourly backup after changes to 1 % of the pages beside a full one; a restore beside a plain pipe",
-        "time": now.isoformat(timespec="seconds"),
-        "tree": subprocess.run(tree, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip(),
-        "cores": os.cpu_count(),
+    told = {
         "load_before": load,
         **found,
     }
-    target = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-restore-{found['release']}.json"
-    target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        f"restore-{found['release']}",
+        "an hourly backup after changes to 1 % of the pages beside a full one; a restore beside a plain pipe",
+        told,
+    )
     print(json.dumps(result, indent=2))
     is_small = found["release"] == "bookworm" or found["contiguous"]["of_full"]["bytes"] <= CONTIGUOUS_ALLOWED
     return 0 if is_small and found["restore"]["of_pipe"] >= RESTORE_ALLOWED else 1

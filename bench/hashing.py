@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What it costs this machine to verify one password of the platform, at each cost of bcrypt from 12.
 
 A login should cost the server between a quarter of a second and one second: less is cheap for whoever guesses with the
@@ -14,14 +13,12 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST, MOST = 250, 1000  # milliseconds of one core
@@ -55,25 +52,13 @@ def chosen(found: dict[int, dict[str, float]]) -> int | None:
     return next((cost for cost, spent in sorted(found.items()) if LEAST <= spent["core_ms"] <= MOST), None)
 
 
-def tree() -> str:
-    """The commit that is measured, marked when the working tree differs from it."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main() -> int:
     """Measure and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     found, default = measure(COSTS, options.rounds)
-    now = datetime.now(UTC)
-    result: dict[str, Any] = {
-        "what": "verifying one password with the platform's hasher, by bcrypt's cost, milliseconds",
-        "time": now.isoformat(timespec="seconds"),
-        "tree": tree(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
+    told = {
         "load": round(os.getloadavg()[0], 1),
         "rounds": options.rounds,
         "cost": {str(cost): spent for cost, spent in found.items()},
@@ -81,9 +66,11 @@ def main() -> int:
         "chosen": chosen(found),
         "default": default,
     }
-    path = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-hashing.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        "hashing",
+        "verifying one password with the platform's hasher, by bcrypt's cost, milliseconds",
+        told,
+    )
     print(json.dumps(result, indent=2))
     return 0 if default in found and LEAST <= found[default]["core_ms"] <= MOST else 1
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """From nothing to a proved environment: the seconds of the three commands, on fresh test hosts of its own.
 
 The hosts are booted from the bare image, as a cloud would hand them out; that is not counted. Then an operator's three
@@ -10,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = ROOT / "molecule" / "default" / "testhosts.yml"
@@ -45,22 +44,18 @@ def main() -> int:
         finally:
             run("localhost,", "molecule/resources/destroy.yml", *hosts)
     seconds["together"] = round(sum(seconds.values()), 1)
-    now = datetime.now(tz=UTC)
-    tree = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    result = {
-        "what": "from nothing to a proved environment: three commands on fresh hosts",
-        "time": now.isoformat(timespec="seconds"),
-        "tree": subprocess.run(tree, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip(),
+    told = {
         "release": os.environ.get("ART32_RELEASE", "trixie"),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "seconds": seconds,
         "hosts_booted_seconds": booted,
         "controls": proved,
     }
-    target = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-new-environment.json"
-    target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        "new-environment",
+        "from nothing to a proved environment: three commands on fresh hosts",
+        told,
+    )
     print(json.dumps(result, indent=2))
     return 0
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The no-change run of the whole site beside 146 `command: true` tasks, over the same SSH with the same ansible.cfg.
 
 Prints the ratio of the wall times (the median of the rounds) and the calls of the connection by host: every module,
@@ -10,17 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS = 146
@@ -84,12 +83,6 @@ def hosts(environment: Path) -> dict[str, str]:
     return {host: str(values["ansible_host"]) for host, values in variables.items() if "ansible_host" in values}
 
 
-def tree() -> str:
-    """The commit that is measured, marked when the working tree differs from it."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main() -> int:
     """Measure and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -118,11 +111,7 @@ def main() -> int:
             print(f"==> bench: round {number} of {options.rounds}: {said}", flush=True)
         counted = calls(Path(folder) / f"count-{options.rounds}", addresses)
     ratio = statistics.median(site) / statistics.median(plain)
-    result = {
-        "what": f"no-change run of site.yml beside {TASKS} plain tasks",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tree": tree(),
-        "python": platform.python_version(),
+    told = {
         "site_seconds": [round(value, 2) for value in site],
         "plain_seconds": [round(value, 2) for value in plain],
         "ratio": round(ratio, 3),
@@ -130,10 +119,11 @@ def main() -> int:
         "calls": dict(sorted(counted.items())),
         "calls_allowed": CALLS_ALLOWED,
     }
-    folder_of_results = ROOT / "bench" / "results"
-    folder_of_results.mkdir(exist_ok=True)
-    path = folder_of_results / f"{datetime.now(UTC):%Y-%m-%d}-no-change.json"
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        "no-change",
+        f"no-change run of site.yml beside {TASKS} plain tasks",
+        told,
+    )
     print(json.dumps(result, indent=2))
     return 0 if ratio <= RATIO_ALLOWED and counted[options.host] <= CALLS_ALLOWED else 1
 

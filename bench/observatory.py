@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What MDN's HTTP Observatory says of a service as nginx serves it; writes it, dated, to bench/results/.
 
 Fails unless every test of the Observatory passes and the grade is A+. Needs Node.js 20 and npm.
@@ -12,9 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "@mdn/mdn-http-observatory"
@@ -70,9 +70,7 @@ def main() -> int:
     options = parser.parse_args()
     known = facts(options.environment, options.host, options.service)
     found = scanned(installed(ROOT / ".cache" / "observatory"), known)
-    result = {
-        "what": f"{PACKAGE} {VERSION} of {options.service} through nginx",
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    told = {
         "grade": found["scan"]["grade"],
         "score": found["scan"]["score"],
         "tests": {
@@ -80,9 +78,11 @@ def main() -> int:
             for name, test in sorted(found["tests"].items())
         },
     }
-    path = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-observatory.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result = keep(
+        "observatory",
+        f"{PACKAGE} {VERSION} of {options.service} through nginx",
+        told,
+    )
     print(json.dumps(result, indent=2))
     return 0 if result["grade"] == "A+" and all(test["pass"] for test in result["tests"].values()) else 1
 

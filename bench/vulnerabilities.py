@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Which pinned packages have known vulnerabilities today; writes it, dated, to bench/results/.
 
 Asks PyPI through pip-audit, so it needs the network and is no part of `make test`: what is known changes without any
@@ -11,9 +10,10 @@ import json
 import subprocess
 import sys
 import venv
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from bench.dated import keep
 
 ROOT = Path(__file__).resolve().parent.parent
 PIP_AUDIT = "pip-audit==2.10.1"
@@ -57,15 +57,11 @@ def asked(requirements: str) -> dict[str, Any]:
 def main() -> int:
     """Ask, keep, judge."""
     found = {name: asked(name) for name in LISTS}
-    now = datetime.now(UTC)
-    result = {
-        "what": f"known vulnerabilities of the pinned packages, by {PIP_AUDIT}",
-        "time": now.isoformat(timespec="seconds"),
-        **found,
-    }
-    path = ROOT / "bench" / "results" / f"{now:%Y-%m-%d}-vulnerabilities.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    keep(
+        "vulnerabilities",
+        f"known vulnerabilities of the pinned packages, by {PIP_AUDIT}",
+        found,
+    )
     for name, facts in found.items():
         told = f"{name}: {facts['packages']} packages, {len(facts['vulnerable'])} vulnerable, "
         print(told + f"{len(facts['not_asked'])} not asked about")
