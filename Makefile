@@ -56,6 +56,10 @@ unit: venv ## unit tests of the plugins, the controls and the templates
 env: venv ## a new environment, asked for or from a file: make env ENV=production [ANSWERS=answers.yml]
 	@ansible-playbook -i localhost, playbooks/bootstrap.yml -e "env=$(ENV)" $(if $(ANSWERS),-e "@$(ANSWERS)")
 
+.PHONY: scan
+scan: venv ## an audit with independent scanners: make scan ENV=demo
+	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml -e audit_kinds=scan
+
 .PHONY: audit
 audit: venv ## prove an environment: make audit ENV=demo
 	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml

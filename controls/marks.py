@@ -11,14 +11,15 @@ import pytest
 from .catalogue import CatalogueError, load
 from .evidence import NotAssessedError
 
-Kind = Literal["observe", "exercise"]
+Kind = Literal["observe", "scan", "exercise"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def control(identifier: str, *, kind: Kind = "observe") -> pytest.MarkDecorator:
     """Mark a test as a check of one control; a check of several controls is marked several times.
 
-    `observe` leaves nothing on the host but log lines; `exercise` writes.
+    `observe` leaves nothing on the host but log lines, `scan` runs other people's scanners, which take minutes and
+    write logs of their own; `exercise` writes.
 
     Raises CatalogueError when there is no such control.
     """

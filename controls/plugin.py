@@ -29,13 +29,19 @@ from .sources import LATER, fill
 from .verdict import Check, Exceptions, Status, combine
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
     from .scans import Scans
 
 SUBJECTS = ("managed", "server", "database", "web", "app", "backup")
 VANTAGES = ("management", "visitor")
 # What checks wait for longest: the others come before, meanwhile.
+CHOICES: Mapping[str, Sequence[str]] = {
+    "observe": ("observe",),
+    "scan": ("observe", "scan"),
+    "exercise": ("observe", "exercise"),
+    "all": KINDS,
+}
 AWAITED = ("scans", "told")
 LONGEST_REASON = 500
 
@@ -47,7 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--inventory-from", type=int, metavar="FD", help="what ansible-inventory says of it, read before")
     group.addoption("--evidence", type=Path, metavar="DIR", help="write report and raw outputs here")
     group.addoption("--replay", type=Path, metavar="DIR", help="judge again what this bundle of an audit kept")
-    group.addoption("--kinds", choices=("observe", "all"), default="observe", help="all: also checks that write")
+    group.addoption(
+        "--kinds", choices=tuple(CHOICES), default="observe", help="which checks besides those that observe"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,10 +77,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the checks of a kind that was not asked for, and let those that have to wait come last."""
-    if config.getoption("kinds") != "all":
-        left_out = [item for item in items if _kind(item) != "observe"]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    left_out = [item for item in items if _kind(item) not in CHOICES[config.getoption("kinds")]]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     if all(any(item.iter_markers("control")) for item in items):
         items.sort(key=lambda item: max((AWAITED.index(name) + 1 for name in AWAITED if _needs(item, name)), default=0))
 

@@ -34,6 +34,10 @@ PACKAGES = {
     "psql": "postgresql-[0-9]*",
     "pgbackrest": "pgbackrest",
     "nginx": "nginx",
+    "nmap": "nmap",
+    "testssl": "testssl.sh",
+    "lynis": "lynis",
+    "systemd-analyze": "systemd",
 }
 VERSIONS = (
     "dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Version}\\n' "

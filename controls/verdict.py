@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["STATUSES", "Check", "Exceptions", "Status", "Verdict", "combine", "open_points"]
+__all__ = ["STATUSES", "Check", "Exceptions", "Status", "Verdict", "combine", "in_force", "open_points"]
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -57,7 +57,7 @@ class Exceptions:
         if check.status != "not met":
             return check
         for waiver in self.waivers:
-            if _concerns(waiver, check) and _last_day(waiver) >= self.today:
+            if _concerns(waiver, check) and in_force(waiver, self.today):
                 reason = f"waived until {_last_day(waiver)} by {waiver['owner']}: {waiver['reason']} ({check.reason})"
                 return replace(check, status="waived", reason=reason)
         return check
@@ -83,6 +83,11 @@ def combine(checks: Iterable[Check], controls: Iterable[str]) -> list[Verdict]:
         if not hosts:
             verdicts.append(Verdict(control=control, host=None, status="not assessed", reason=NO_CHECK))
     return verdicts
+
+
+def in_force(waiver: Mapping[str, Any], today: date) -> bool:
+    """Whether a waiver counts on a day: to its last day, `until`."""
+    return _last_day(waiver) >= today
 
 
 def open_points(verdicts: Iterable[Verdict], exceptions: Exceptions) -> list[str]:

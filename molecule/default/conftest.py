@@ -1,7 +1,8 @@
-"""Which mutants are tried this time."""
+"""Which mutants are tried this time, and whether the scanners are run, which take minutes."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,21 @@ if TYPE_CHECKING:
     import pytest
 
 
+SCANS = "test_scan.py"
+
+
 def pytest_report_header() -> list[str]:
     """Say which sample this is."""
     return [matrix.header() for matrix in TRIED.values()]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what passed already."""
+    """Leave out what passed already, and the scanners where they are not asked for."""
     for matrix in TRIED.values():
         matrix.leave_out_passed(config, items)
+    if os.environ.get("ART32_SCAN") != "all":
+        config.hook.pytest_deselected(items=[item for item in items if item.path.name == SCANS])
+        items[:] = [item for item in items if item.path.name != SCANS]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

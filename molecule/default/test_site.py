@@ -117,7 +117,9 @@ def scans(server: Machine, visitor: Machine, management: Machine) -> Scans:
 
 
 def test_the_audit_finds_every_promise_kept(environment: Path, tmp_path: Path) -> None:
-    done = playbook(environment, "playbooks/audit.yml", "-e", "audit_kinds=all", "-e", f"audit_directory={tmp_path}")
+    done = playbook(
+        environment, "playbooks/audit.yml", "-e", "audit_kinds=exercise", "-e", f"audit_directory={tmp_path}"
+    )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     report: dict[str, Any] = json.loads((tmp_path / "latest" / "report.json").read_text(encoding="utf-8"))
     open_questions = {

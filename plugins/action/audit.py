@@ -22,7 +22,7 @@ WIDEST_REASON = 100
 SPEC = {
     "environment": {"type": "path", "required": True},
     "directory": {"type": "path", "required": True},
-    "kinds": {"type": "str", "choices": ["observe", "all"], "default": "observe"},
+    "kinds": {"type": "str", "choices": ["observe", "scan", "exercise", "all"], "default": "observe"},
 }
 
 

@@ -25,9 +25,10 @@ options:
     required: true
   kinds:
     description:
-      - Which checks run. V(observe) leaves nothing on the hosts but log lines; V(all) also runs those that write.
+      - Which checks run. V(observe) leaves nothing on the hosts but log lines. V(scan) also runs independent scanners,
+        which take minutes and write logs of their own, V(exercise) those that write, V(all) both.
     type: str
-    choices: [observe, all]
+    choices: [observe, scan, exercise, all]
     default: observe
 attributes:
   action:

@@ -1,0 +1,154 @@
+"""What independent scanners find, run as they come: of every port, of SSH, of TLS, of each unit, of the whole machine.
+
+A scanner that is not there did not run, and what did not run is not met. What each evaluated, found and was waived is
+kept by its own ids beside what it printed.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import scanners as programs
+from .judges import scanners
+from .marks import control, not_assessed
+from .scans import open_to
+from .verdict import in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from .environment import Environment
+    from .evidence import Evidence
+    from .machine import Machine
+
+
+@pytest.fixture
+def judged(declaration: Environment, now: datetime) -> Callable[..., str]:
+    """Judges what a scanner printed; what is wrong, for a sentence. The ids are kept as evidence."""
+
+    def judge(subject: Machine, scanner: str, printed: Evidence, by: Callable[[str], scanners.Findings]) -> str:
+        try:
+            found = by(printed.stdout)
+        except (ValueError, KeyError) as error:
+            not_assessed(f"{scanner} did not run on {printed.host}: {printed.stderr.strip()[-200:] or error}")
+        waived = dict(programs.KNOWN.get(scanner, {}))
+        for waiver in declaration.get("audit_scan_waivers", [], host=subject.name):
+            if waiver["scanner"] == scanner and in_force(waiver, now.date()):
+                waived[waiver["id"]] = f"{waiver['owner']}, until {waiver['until']}: {waiver['reason']}"
+        told = found.told(waived)
+        if not subject.lab.kept_only:
+            kept = json.dumps(told, indent=1)
+            subject.keep(f"{printed.name}-ids", printed.command, kept, tool=printed.tool or scanner)
+        return "; ".join(f"{name} {said}" for name, said in told["failed"].items())
+
+    return judge
+
+
+@control("NET-1", kind="scan")
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_nmap_finds_no_other_port_from_the_public(
+    managed: Machine, visitor: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
+) -> None:
+    found = ports(managed, visitor, declaration, judged, protocol)
+    assert not found, f"From the public, nmap finds what is not declared: {found}."
+
+
+@control("NET-1", kind="scan")
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_nmap_finds_no_other_port_from_the_management(
+    managed: Machine, management: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
+) -> None:
+    found = ports(managed, management, declaration, judged, protocol)
+    assert not found, f"From the management, nmap finds what is not declared: {found}."
+
+
+def ports(
+    managed: Machine, vantage: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
+) -> str:
+    """The open ports of a host's addresses, as a vantage host sees them, that are not declared."""
+    declared = open_to(declaration, managed, vantage) if protocol == "tcp" else set()
+    problems = []
+    for address in managed.addresses:
+        target = f"-6 {address}" if ":" in address else address
+        command = (programs.TCP if protocol == "tcp" else programs.UDP).format(target)
+        printed = vantage.scan(f"nmap-{protocol}-{managed.name}-{address}", command)
+        said = judged(managed, "nmap", printed, partial(scanners.nmap, declared=declared))
+        problems += [f"{said} at {address}"] * bool(said)
+    return "; ".join(problems)
+
+
+@control("SSH-1", kind="scan")
+def test_ssh_audit_finds_its_hardening_guide_kept(managed: Machine, judged: Callable[..., str]) -> None:
+    codename = managed.fetch("release", ". /etc/os-release; echo $VERSION_CODENAME").text.strip()
+    if codename not in programs.SSH_AUDIT:
+        not_assessed(f"ssh-audit has no policy for {codename}")
+    printed = managed.recalled("ssh-audit") or programs.ssh_audit(managed, programs.SSH_AUDIT[codename])
+    found = judged(managed, "ssh-audit", printed, scanners.ssh_audit)
+    assert not found, f"ssh-audit finds other settings than its guide has: {found}."
+
+
+@control("TLS-1", kind="scan")
+def test_testssl_grades_each_site_a_plus(
+    web: Machine, visitor: Machine, declaration: Environment, judged: Callable[..., str]
+) -> None:
+    problems = []
+    for site, address, roots in sites(web, declaration):
+        command = programs.TESTSSL.format(address=address, domain=site, ca="--add-ca $roots" if roots else "")
+        printed = visitor.scan(f"testssl-{site}", programs.WITH_ROOTS.format(roots=shlex.quote(roots), command=command))
+        said = judged(web, "testssl", printed, scanners.testssl)
+        problems += [f"{site}: {said}"] * bool(said)
+    assert not problems, f"testssl finds fault with what is served: {'; '.join(problems)}."
+
+
+@control("TLS-1", kind="scan")
+def test_sslyze_finds_mozillas_policy_kept(
+    web: Machine, visitor: Machine, declaration: Environment, judged: Callable[..., str]
+) -> None:
+    policy = str(declaration.get("nginx_tls_policy", "intermediate", host=web.name))
+    problems = []
+    for site, address, roots in sites(web, declaration):
+        ca = "--certinfo_ca_file=$roots" if roots else ""
+        command = programs.SSLYZE.format(address=address, domain=site, policy=policy, ca=ca)
+        printed = visitor.scan(f"sslyze-{site}", programs.WITH_ROOTS.format(roots=shlex.quote(roots), command=command))
+        said = judged(web, "sslyze", printed, partial(scanners.sslyze, policy=policy))
+        problems += [f"{site}: {said}"] * bool(said)
+    assert not problems, f"sslyze finds fault with what is served: {'; '.join(problems)}."
+
+
+def sites(web: Machine, declaration: Environment) -> list[tuple[str, str, str]]:
+    """Each service's domain, the first address at which it is served, and the roots that vouch for it (PEM)."""
+    roots = str(declaration.get("audit_trust_roots", "") or "")
+    found = [(service["domain"], web.addresses[0], roots) for service in declaration.services]
+    return found or not_assessed("no service is declared (services)")
+
+
+@control("PUR-1", kind="scan")
+def test_systemd_finds_each_unit_shut_in(server: Machine, judged: Callable[..., str], declaration: Environment) -> None:
+    services = {f"art32-{service['name']}": programs.SERVICE for service in declaration.services_on(server.name)}
+    found = exposure(server, judged, {**services, "nginx.": programs.WEB, "": programs.ANY})
+    assert not found, f"Units may do more than they have to: {found}."
+
+
+@control("BAK-1", kind="scan")
+def test_systemd_finds_each_unit_of_the_backup_shut_in(backup: Machine, judged: Callable[..., str]) -> None:
+    found = exposure(backup, judged, {"": programs.ANY})
+    assert not found, f"Units may do more than they have to: {found}."
+
+
+def exposure(machine: Machine, judged: Callable[..., str], most: Mapping[str, float]) -> str:
+    """The units that systemd finds more exposed than they may be."""
+    printed = machine.scan("unit-exposure", programs.UNITS)
+    return judged(machine, "systemd-analyze", printed, partial(scanners.exposure, most=most))
+
+
+@control("ACC-1", kind="scan")
+def test_lynis_finds_the_machine_hardened(managed: Machine, judged: Callable[..., str]) -> None:
+    least = int(managed.variable("audit_lynis_index", programs.LEAST_INDEX))
+    found = judged(managed, "lynis", managed.scan("lynis", programs.LYNIS), partial(scanners.lynis, least=least))
+    assert not found, f"Lynis finds the machine open: {found}."
