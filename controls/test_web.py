@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HALF_A_YEAR = 15768000  # seconds; what preloading lists and scanners ask of HSTS at least
 CURRENT = ("TLSv1.2", "TLSv1.3")
-LOGGING = ("/etc/logrotate.d/*", "logrotate*")
+LOGGING = ("*logrotate*",)
 RENEWAL_OVERDUE = 0.25  # certbot renews when a third of the lifetime is left
 
 
