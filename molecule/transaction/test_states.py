@@ -107,6 +107,27 @@ def test_an_undeclared_file_in_an_owned_place_is_removed(lantern: Host, plays: P
     assert lantern.says("ls /etc/lantern/words") == "now"
 
 
+LIST = "/var/lib/art32/transaction/manifest/lantern.json"
+
+
+def test_the_list_of_what_is_declared_comes_changes_and_goes_back_with_it(lantern: Host, plays: Plays) -> None:
+    lantern.says(f"rm -f {LIST}")
+    first = plays.result(manifest=True)
+    assert first["changes"] == ["Make the directory /var/lib/art32/transaction/manifest", f"Make {LIST}"]
+    assert "nothing to hide" not in lantern.says(f"cat {LIST}")
+    assert not plays.result(manifest=True)["changed"]
+    before = lantern.says(f"cat {LIST}")
+    assert plays.result(manifest=True, word="second", probes=[{"port": 9, "timeout": 1}])["state"] == "reverted"
+    assert lantern.says(f"cat {LIST}") == before
+    assert plays.result(manifest=True, word="second")["changes"] == [
+        *("Change the content of /etc/lantern/lantern.json", "Reload lantern.service"),
+    ]
+    assert lantern.says(f"cat {LIST}") != before
+    lantern.says(f"rm {LIST}")
+    assert plays.result(manifest=True, word="second")["changes"] == [f"Make {LIST}"]
+    assert plays.result()["changed"]
+
+
 def test_what_was_loaded_is_compared_with_what_is(lantern: Host, plays: Plays) -> None:
     lantern.says("echo one > /run/lantern.state")
     loaded = ["cat /run/lantern.state"]
