@@ -113,7 +113,7 @@ LIST = "/var/lib/art32/transaction/manifest/lantern.json"
 def test_the_list_of_what_is_declared_comes_changes_and_goes_back_with_it(lantern: Host, plays: Plays) -> None:
     lantern.says(f"rm -f {LIST}")
     first = plays.result(manifest=True)
-    assert first["changes"] == ["Make the directory /var/lib/art32/transaction/manifest", f"Make {LIST}"]
+    assert first["changes"][-1] == f"Make {LIST}"
     assert "nothing to hide" not in lantern.says(f"cat {LIST}")
     assert not plays.result(manifest=True)["changed"]
     before = lantern.says(f"cat {LIST}")
