@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
 PENDING = "/var/lib/art32/transaction/pending.json"
+# While this file is there, a change is held in the middle.
+HOLD = "/run/hold"
+LET_GO = f"rm -f {HOLD}"
 # The timer of a change here, and how long a revert may take after it.
 TIMER, GRACE = 10, 30
 # How often each interruption is tried, and how many of each area a sample has.
@@ -152,7 +155,7 @@ class Host:
     def ssh(self, command: str, *, timeout: int = 40) -> subprocess.CompletedProcess[str]:
         """Run a shell command as root, over a login of its own."""
         known = self.environment / ".ssh" / "known_hosts"
-        options = ["ControlPath=none", "IdentitiesOnly=yes", "ConnectTimeout=4", f"UserKnownHostsFile={known}"]
+        options = ["ControlPath=none", "IdentitiesOnly=yes", "ConnectTimeout=15", f"UserKnownHostsFile={known}"]
         flags = [word for option in options for word in ("-o", option)]
         argv = ["ssh", "-q", "-F", "none", *flags, "-i", str(self.key), f"jane@{self.address}", "sudo", "sh", "-s"]
         return subprocess.run(argv, input=command, capture_output=True, text=True, timeout=timeout, check=False)
@@ -307,6 +310,7 @@ def whole_host(declaration: Environment) -> Host:
 def host(whole_host: Host) -> Iterator[Host]:
     """The server at rest; what its reverts said, when the test fails."""
     whole_host.renew()
+    until(lambda: whole_host.ssh(LET_GO).returncode == 0, "somebody gets in", TIMER + GRACE)  # after a test that failed
     until(whole_host.is_at_rest, "nothing is pending", TIMER + GRACE)
     whole_host.forgive()
     yield whole_host
