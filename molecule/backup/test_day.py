@@ -56,9 +56,10 @@ def answers(machine: Machine) -> bool:
 
 @pytest.fixture
 def at_once(backup: Machine) -> Iterator[None]:
-    """The timer without its jitter."""
+    """The timer without its jitter, stopped: within it, the last hour's firing would come at once."""
     place = f"{DROPINS}/{TIMER}.d"
     jitter = "[Timer]\nRandomizedDelaySec=0\n"
+    backup.check_output("systemctl stop %s", TIMER)
     backup.check_output("mkdir -p %s; printf %%s %s >%s/now.conf; systemctl daemon-reload", place, jitter, place)
     yield
     backup.check_output("rm -r %s; systemctl daemon-reload; systemctl restart %s", place, TIMER)

@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
 PENDING = "/var/lib/art32/transaction/pending.json"
-# While this file is there, a change is held in the middle.
-HOLD = "/run/hold"
+# While the first file is there, a change is held in the middle; the second says that it is.
+HOLD, HELD = "/run/hold", "/run/held"
 LET_GO = f"rm -f {HOLD}"
+NO_SESSION = 255  # ssh's own exit status
 # The timer of a change here, and how long a revert may take after it.
 TIMER, GRACE = 10, 30
 # How often each interruption is tried, and how many of each area a sample has.
@@ -168,8 +169,14 @@ class Host:
             return False
 
     def says(self, command: str) -> str:
-        """Give what a command prints; it has to succeed."""
+        """Give what a command prints; it has to succeed.
+
+        While sshd reads its settings anew nobody gets in for a moment: then it is tried again.
+        """
+        end = time.monotonic() + TIMER
         done = self.ssh(command)
+        while done.returncode == NO_SESSION and time.monotonic() < end:
+            done = self.ssh(command)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 

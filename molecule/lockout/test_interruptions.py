@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conftest import GRACE, HOLD, LET_GO, TIMER, until
+from conftest import GRACE, HELD, HOLD, LET_GO, TIMER, until
 from faults import FAULTS
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 # Leaves the tests' own way in open, so that they can look: the change itself is harmless, the interruption is not.
 # It goes on to its confirmation when the interruption is there.
-HARMLESS = f"timeout 60 sh -c 'while test -e {HOLD}; do sleep 0.1; done'"
+HARMLESS = f"timeout 60 sh -c 'touch {HELD}; while test -e {HOLD}; do sleep 0.1; done'"
 WINDOW = TIMER + 5
 
 
 def begun(host: Host, plays: Plays, *, seconds: int = WINDOW) -> subprocess.Popen[str]:
     """Start a change of sshd; it is installed and loaded when this returns, and waits before it is confirmed."""
-    host.says(f"touch {HOLD}")
+    host.says(f"touch {HOLD}; rm -f {HELD}")
     fault = next(fault for fault in FAULTS if fault.name == "allow-groups-typo")
     values = host.values(fault)
     values["files"][0]["content"] = values["files"][0]["content"].replace("AllowGroups art32-poeple", "# changed")
     values["activate"].append({"command": HARMLESS})
     process = plays.start({**values, "seconds": seconds})
-    until(lambda: host.ssh("grep -q '^# changed' /etc/ssh/sshd_config").returncode == 0, "the change is there", 60)
+    until(lambda: host.ssh(f"test -e {HELD}").returncode == 0, "the change is there, and loaded", 60)
     return process
 
 
