@@ -37,11 +37,8 @@ def judged(declaration: Environment, now: datetime) -> Callable[..., str]:
             found = by(printed.stdout)
         except (ValueError, KeyError) as error:
             not_assessed(f"{scanner} did not run on {printed.host}: {printed.stderr.strip()[-200:] or error}")
-        waived = dict(programs.KNOWN.get(scanner, {}))
-        for waiver in declaration.get("audit_scan_waivers", [], host=subject.name):
-            if waiver["scanner"] == scanner and in_force(waiver, now.date()):
-                waived[waiver["id"]] = f"{waiver['owner']}, until {waiver['until']}: {waiver['reason']}"
-        told = found.told(waived)
+        known = programs.KNOWN.get(scanner, {})
+        told = found.told({**known, **waived(scanner, declaration, subject.name, now)})
         if not subject.lab.kept_only:
             kept = json.dumps(told, indent=1)
             subject.keep(f"{printed.name}-ids", printed.command, kept, tool=printed.tool or scanner)
@@ -148,7 +145,19 @@ def exposure(machine: Machine, judged: Callable[..., str], most: Mapping[str, fl
 
 
 @control("ACC-1", kind="scan")
-def test_lynis_finds_the_machine_hardened(managed: Machine, judged: Callable[..., str]) -> None:
+def test_lynis_finds_the_machine_hardened(
+    managed: Machine, judged: Callable[..., str], declaration: Environment, now: datetime
+) -> None:
     least = int(managed.variable("audit_lynis_index", programs.LEAST_INDEX))
-    found = judged(managed, "lynis", managed.scan("lynis", programs.LYNIS), partial(scanners.lynis, least=least))
+    printed = managed.scan("lynis", programs.lynis(waived("lynis", declaration, managed.name, now)))
+    found = judged(managed, "lynis", printed, partial(scanners.lynis, least=least))
     assert not found, f"Lynis finds the machine open: {found}."
+
+
+def waived(scanner: str, declaration: Environment, host: str, now: datetime) -> dict[str, str]:
+    """What an environment has waived of a scanner, by the scanner's ids, and who says so."""
+    return {
+        waiver["id"]: f"{waiver['owner']}, until {waiver['until']}: {waiver['reason']}"
+        for waiver in declaration.get("audit_scan_waivers", [], host=host)
+        if waiver["scanner"] == scanner and in_force(waiver, now.date())
+    }

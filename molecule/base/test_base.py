@@ -169,6 +169,20 @@ def test_a_failed_upgrade_is_an_alarm(server: Machine) -> None:
     assert shown == "art32-alert@apt-daily-upgrade.service.service"
 
 
+def test_a_packages_file_that_changed_is_an_alarm(server: Machine, received: Received) -> None:
+    unit, path = "art32-integrity.service", "/usr/share/common-licenses/BSD"
+    assert server.run("systemctl start %s", unit).rc == 0
+    server.check_output("cp -p %s /run/kept; echo >> %s", path, path)
+    try:
+        assert server.run("systemctl start %s", unit).rc != 0
+        wait_for_alarm(server, unit)
+    finally:
+        server.check_output("mv /run/kept %s", path)
+    assert any(path in line for line in json.loads(received(unit)[-1]["body"])["lines"])
+    assert server.run("systemctl start %s", unit).rc == 0
+    assert server.check_output("systemctl is-enabled art32-integrity.timer") == "enabled"
+
+
 def test_the_journal_survives_and_is_bounded(server: Machine) -> None:
     assert server.file("/var/log/journal").is_directory
     assert server.check_output("journalctl --list-boots --no-pager | wc -l") != "1"

@@ -144,6 +144,10 @@ def test_exactly_the_administrators_may_become_root(server: Machine) -> None:
     assert "joe" not in server.check_output("grep -rhv '^#' /etc/sudoers /etc/sudoers.d")
 
 
+def test_what_root_makes_is_not_the_callers_umask(server: Machine) -> None:
+    assert server.check_output("runuser -u jane -- sh -c 'umask 077; sudo -n sh -c umask'") == "0022"
+
+
 def test_the_list_of_revoked_keys_can_be_read(server: Machine) -> None:
     assert server.run("ssh-keygen -Q -l -f /etc/ssh/revoked_keys").rc == 0
     assert server.check_output("sshd -T | grep ^revokedkeys") == "revokedkeys /etc/ssh/revoked_keys"

@@ -403,6 +403,7 @@ outcome:
   returned: after a revert
 """
 
+import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -417,6 +418,8 @@ from ansible_collections.art32.server.plugins.module_utils.transaction.specifica
 def main() -> None:
     """Apply, predict, commit or inquire."""
     module = AnsibleModule(argument_spec=SPECIFICATION, supports_check_mode=True)
+    # What is made on the way, by commands too, is as it is meant, whatever the umask of the session.
+    os.umask(0o022)
     try:
         result = run(module)
     except (TransactionError, Refused) as error:

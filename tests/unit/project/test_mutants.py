@@ -84,7 +84,8 @@ def test_what_is_behind_the_way_in_has_mutants_of_every_kind(tmp_path: Path) -> 
             f"file /etc/logrotate.d/nginx on web: {way}": ["LOG-2"] for way in ("removed", "changed", "opened", "owned")
         },
         **{f"file /etc/nginx/link on web: {way}": ["TLS-1"] for way in ("removed", "changed")},
-        **{f"unit nginx.service on web: {way}": ["TLS-1"] for way in ("disabled", "stopped", "masked")},
+        **{f"unit nginx.service on web: {way}": ["TLS-1"] for way in ("disabled", "masked")},
+        "unit nginx.service on web: stopped": ["ACC-3", "JOB-1", "LOG-2", "NET-1", "TLS-1"],
         "place /etc/systemd/system/nginx.service.d/* on web: added": ["TLS-1"],
     }
     assert {"cluster main on web: overridden", "database x on web: opened", "login jane on web: changed"} <= made.keys()
