@@ -75,7 +75,7 @@ def on_the_sink(server: Machine, change: str) -> None:
 
 
 def test_each_way_that_is_not_safe_is_told(declaration: Environment, broken: None, tmp_path: Path) -> None:
-    audit(declaration.directory, ["transfers"], "server", tmp_path)
+    audit(declaration.directory, "server", tmp_path, areas=["transfers"])
     found = json.loads((tmp_path / "open.json").read_text(encoding="utf-8"))
     for host, said in SAID.items():
         red = [line for line in found if line.startswith(f"TLS-1 on {host}: not met: ")]
