@@ -31,7 +31,7 @@ ACCOUNTS = frozenset(
 UNITS = frozenset(
     {
         *("activity", "addresses", "alert", "backup-check", "break-glass", "certbot-renew", "certificate-watch"),
-        *("database-check", "restore-drill", "resume", "revocations", "watch"),
+        *("database-check", "integrity", "restore-drill", "resume", "revocations", "watch"),
     }
 )
 # Extensions that lead out of the database, to other servers or into the host: PUR-1 refuses them.
