@@ -61,7 +61,7 @@ def test_a_cut_link(host: Host, plays: Plays, link_try: int) -> None:
     rules = "$f -t raw -I PREROUTING ! -i lo -j DROP; $f -t raw -I OUTPUT ! -o lo -j DROP"
     cut = f"for f in iptables ip6tables; do {rules}; done"
     mend = cut.replace("-I PREROUTING", "-D PREROUTING").replace("-I OUTPUT", "-D OUTPUT")
-    host.ssh(f"systemd-run --quiet --collect sh -c '{cut}; {LET_GO}; sleep {seconds}; {mend}'")
+    host.says(f"systemd-run --quiet --collect sh -c 'sleep 1; {cut}; {LET_GO}; sleep {seconds}; {mend}'")
     until(lambda: not host.lets_in(), f"try {link_try}: the link is cut", 10)
     until(host.lets_in, "the link is back", seconds + GRACE)
     done = plays.end(process)
