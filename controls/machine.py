@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .ssh import Login
 
 REMOTE = Path(__file__).parent / "remote"
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 120
 COMMANDS_AT_ONCE = 4
 PORT_SECONDS = 2
 SCRIPT_SECONDS = 900
