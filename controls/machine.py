@@ -29,7 +29,7 @@ REMOTE = Path(__file__).parent / "remote"
 COMMAND_SECONDS = 120
 COMMANDS_AT_ONCE = 4
 PORT_SECONDS = 2
-SCRIPT_SECONDS = 900
+SCAN_SECONDS, SCRIPT_SECONDS = 840, 900
 LOGIN = "login"  # the name of the output that says why nobody gets in
 
 
@@ -183,7 +183,7 @@ class Machine(Host):
         """Run one shell line, as root where managed, keep what it says and count it as this check's evidence."""
         return self.lab.store.use(self.fetch_all({name: command})[name])
 
-    def fetch_all(self, commands: Mapping[str, str]) -> dict[str, Evidence]:
+    def fetch_all(self, commands: Mapping[str, str], *, seconds: int = COMMAND_SECONDS) -> dict[str, Evidence]:
         """Run several shell lines in one round trip and keep what each says.
 
         Raises Unreachable when the host cannot be asked.
@@ -192,17 +192,13 @@ class Machine(Host):
             return {name: self.collected(name) for name in commands}
         if not self.lab.store.find(self.name, VERSIONS):
             commands = {VERSIONS: tools.VERSIONS, **commands}
-        answers = self._ask(commands)
+        answers = self._ask(commands, seconds)
         keep = partial(self.lab.store.keep, host=self.name)
         return {name: keep(name=name, command=command, **answers[name]) for name, command in commands.items()}
 
     def scan(self, name: str, command: str) -> Evidence:
         """As `fetch`, of a scanner, which takes minutes."""
-        if self.lab.kept_only:
-            return self.observed(name)
-        self.fetch_all({})
-        answers = self._run_remote("collect.py", {name: command}, SCRIPT_SECONDS - 1, 1)
-        return self.lab.store.use(self.lab.store.keep(host=self.name, name=name, command=command, **answers[name]))
+        return self.lab.store.use(self.fetch_all({name: command}, seconds=SCAN_SECONDS)[name])
 
     def attempt(self, name: str, login: Login, **options: str) -> Evidence:
         """Try a login from the controller that shares nothing with the session; what ssh told is kept."""
@@ -260,7 +256,7 @@ class Machine(Host):
         )
         return self.lab.store.use(kept)
 
-    def _ask(self, commands: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    def _ask(self, commands: Mapping[str, str], seconds: int) -> dict[str, dict[str, Any]]:
         """Let the host run shell lines; where the login may do nothing but look, by the one program that it may run."""
         answers: dict[str, dict[str, Any]]
         if self.variable("audit_observer"):
@@ -268,7 +264,7 @@ class Machine(Host):
             told = self.lab.connections.run(self.name, "observe", stdin=asked, timeout=SCRIPT_SECONDS)
             answers = self._answered(told)
         else:
-            answers = self._run_remote("collect.py", dict(commands), COMMAND_SECONDS, COMMANDS_AT_ONCE)
+            answers = self._run_remote("collect.py", dict(commands), seconds, COMMANDS_AT_ONCE)
         return answers
 
     def _run_remote(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - the script's answer

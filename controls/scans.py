@@ -51,10 +51,10 @@ class Scans:
         return vantage.try_ports(f"ports-of-{target.name}", addresses)
 
 
-def open_to(declaration: Environment, target: Machine, vantage: Machine) -> set[int]:
-    """The TCP ports of a host that one of a vantage's addresses may reach."""
+def open_to(declaration: Environment, target: Machine, vantage: Machine, protocol: str = "tcp") -> set[int]:
+    """The ports of a host that one of a vantage's addresses may reach."""
     return {
         rule["port"]
         for rule in declaration.exposure(target.name)
-        if rule["proto"] == "tcp" and firewall.covers(rule["sources"], vantage.addresses)
+        if rule["proto"] == protocol and firewall.covers(rule["sources"], vantage.addresses)
     }

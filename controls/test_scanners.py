@@ -69,7 +69,7 @@ def ports(
     managed: Machine, vantage: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
 ) -> str:
     """The open ports of a host's addresses, as a vantage host sees them, that are not declared."""
-    declared = open_to(declaration, managed, vantage) if protocol == "tcp" else set()
+    declared = open_to(declaration, managed, vantage, protocol)
     problems = []
     for address in managed.addresses:
         target = f"-6 {address}" if ":" in address else address

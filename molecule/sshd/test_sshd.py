@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from controls.scanners import SSH_AUDIT
 from controls.ssh import Login
 
 if TYPE_CHECKING:
     from controls.environment import Environment
     from controls.machine import Machine
 
-POLICIES = {"bookworm": "Hardened Debian 12 (version 3)", "trixie": "Hardened Debian 13 (version 1)"}
 BARE = {"CertificateFile": "none", "IdentitiesOnly": "yes"}
 
 
@@ -163,10 +163,10 @@ def test_the_service_listens_and_not_the_socket(server: Machine) -> None:
 def judged(release: str, address: str, port: int = 22) -> tuple[int, dict[str, Any]]:
     """What ssh-audit says of a server by its policy for a release, as it comes."""
     program = Path(sys.executable).with_name("ssh-audit")
-    command = [program, "-j", "-p", str(port), "-P", POLICIES[release], address]
+    command = [program, "-j", "-p", str(port), "-P", SSH_AUDIT[release], address]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     told: dict[str, Any] = json.loads(done.stdout)
-    assert told["policy"] == POLICIES[release]
+    assert told["policy"] == SSH_AUDIT[release]
     return done.returncode, told
 
 
