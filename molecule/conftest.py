@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Play = Callable[..., tuple[int, str]]
 
 ROOT = Path(__file__).parents[1]
-FINGERPRINT = ROOT / "molecule" / "resources" / "fingerprint"
+RESOURCES = ROOT / "molecule" / "resources"
+FINGERPRINT = RESOURCES / "fingerprint"
 # What grows by itself: the database's own files, told by its rows, and the copies of its log on the backup machine.
 GROWING = ("/var/lib/postgresql/", "/var/lib/pgbackrest/")
 A_LOGIN = re.compile(r"\bsession-c?\d+\.scope\b")
@@ -71,6 +72,22 @@ def play(declaration: Environment, records: Path) -> Play:
         return done.returncode, done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def replace_machine() -> Callable[[str], None]:
+    """Ends a machine of this scenario with its disk; a bare one takes its name and addresses."""
+
+    def replace(machine: str) -> None:
+        release = os.environ.get("ART32_RELEASE") or "trixie"
+        prefix = subprocess.check_output([RESOURCES / "names", "prefix"], text=True).strip()
+        container = f"{prefix}-{os.environ['MOLECULE_SCENARIO_NAME']}-{release}-{machine}"
+        subprocess.run(["podman", "rm", "--force", "--time", "0", container], check=True, capture_output=True)
+        create = ["ansible-playbook", "-i", "localhost,", str(RESOURCES / "create.yml")]
+        done = subprocess.run(create, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+    return replace
 
 
 def newest(records: Path, pattern: str) -> dict[str, Any]:

@@ -24,7 +24,13 @@ LOGS = ROOT / ".cache" / "tests"
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 SKIP = re.compile(r"SKIPPED \[\d+\] (\S+?):(?:\d+:)? (.*)")
 FAILURE = re.compile(r"^\s*(?:- )?['\"]?(?:FAILED|ERROR) (\S+::.*)")  # molecule shows it as an entry of a list
-TAIL = 60
+# What a failed test says of its failure; of a playbook's whole output, the lines that matter.
+SAID = re.compile(r"^\s*(?:- )?['\"]?E {2,}(.*\S)")
+MATTERS = re.compile(
+    r"fatal|error|assert|\bmsg\b|failed(?!=0)|refused|not allowed|timeout|timed out|Unexpected|differ", re.IGNORECASE
+)
+SAID_LINES = 12
+TAIL = 40
 WIDTH = 200
 
 
@@ -50,6 +56,7 @@ class Outcome:
     counts: dict[str, int]
     skips: list[str]
     failures: list[str]
+    said: list[str]
     log: Path
 
 
@@ -109,7 +116,8 @@ def run(job: Job) -> Outcome:
     counts = count(text)
     skips = [f"{place}: {reason}" for place, reason in SKIP.findall(text)]
     failures = [match[1] for line in text.splitlines() if (match := FAILURE.match(line))]
-    return Outcome(job, code == 0, time.monotonic() - start, counts, skips, failures, log)
+    said = [match[1] for line in text.splitlines() if (match := SAID.match(line)) and MATTERS.search(match[1])]
+    return Outcome(job, code == 0, time.monotonic() - start, counts, skips, failures, said, log)
 
 
 def allowed_skips() -> list[str]:
@@ -139,6 +147,7 @@ def report(outcomes: list[Outcome]) -> int:
         if not outcome.ok:
             print(f"failed: {outcome.job.name}")
             print("".join(f"  {failure[:WIDTH]}\n" for failure in outcome.failures), end="")
+            print("".join(f"    {line[:WIDTH]}\n" for line in outcome.said[:SAID_LINES]), end="")
     print(f"\n{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     return 1 if totals["failed"] else 0
 

@@ -6,7 +6,7 @@ __all__ = ["Findings", "exposure", "lynis", "nmap", "ssh_audit", "sslyze", "test
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,17 +23,22 @@ EXPOSURE = re.compile(r"Overall exposure level for (\S+): (\d+\.\d+) ")
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """The tests of a scanner by their own ids, and of those that failed what it says."""
+    """The tests of a scanner by their own ids: what it says of those that failed, and why others were left out."""
 
     evaluated: Sequence[str]
     failed: Mapping[str, str]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def told(self, waived: Mapping[str, str]) -> dict[str, Any]:
         """For the bundle: what was evaluated, what failed, and what of it is waived and why."""
         return {
             "evaluated": sorted(self.evaluated),
             "failed": {name: said for name, said in sorted(self.failed.items()) if name not in waived},
-            "waived": {name: waived[name] for name in sorted(self.failed) if name in waived},
+            "waived": {
+                name: waived.get(name) or self.skipped[name]
+                for name in sorted({*self.failed, *self.skipped})
+                if name in waived or name in self.skipped
+            },
         }
 
 
@@ -89,7 +94,7 @@ def sslyze(printed: str, policy: str) -> Findings:
 
 
 def lynis(report: str, least: int) -> Findings:
-    """`lynis-report.dat`: warnings, and an index that is too low.
+    """`lynis-report.dat`, and the tests that were left out: warnings, and an index that is too low.
 
     Raises ValueError when there is no index.
     """
@@ -102,7 +107,8 @@ def lynis(report: str, least: int) -> Findings:
     if indices[-1] < least:
         failed[INDEX] = f"is {indices[-1]}, {least} is asked for"
     evaluated = [name for key, value in lines if key == "tests_executed" for name in value.split("|") if name]
-    return Findings(evaluated=[*evaluated, INDEX], failed=failed)
+    skipped = {value: "a container's kernel is the machine's" for name, value in lines if name == "skipped[]"}
+    return Findings(evaluated=[*evaluated, INDEX], failed=failed, skipped=skipped)
 
 
 def exposure(printed: str, most: Mapping[str, float]) -> Findings:

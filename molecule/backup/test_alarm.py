@@ -56,7 +56,7 @@ FAULTS = {
 def test_a_failure_is_told_once_and_its_end_once(server: Machine, backup: Machine) -> None:
     assert run(backup, BACKUP), last_words(backup, BACKUP)  # the alarm of the side effect has ended
     failures, ends = told(backup, BACKUP, "failed on"), told(backup, BACKUP, "works again on")
-    server.check_output("systemctl stop postgresql")
+    server.check_output("systemctl stop postgresql 'postgresql@*'")
     try:
         assert not run(backup, BACKUP)
         assert not run(backup, BACKUP)

@@ -126,7 +126,7 @@ def clock(server: Machine, backup: Machine, at_once: None) -> Iterator[Callable[
     lines = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
     server.check_output("printf %%s %s >>%s", lines, environment)
     # What the server did last must not have been in its future.
-    server.check_output("systemctl stop postgresql")
+    server.check_output("systemctl stop postgresql 'postgresql@*'")
     turn((FIRINGS + 1) * HOUR, is_running=False)
     server.check_output("systemctl start postgresql")
     until(lambda: server.run("pg_isready").rc == 0, "PostgreSQL is back")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -291,8 +292,8 @@ def attacked(server: Machine, stolen: S3, name: str, yesterday: tuple[str, str, 
             refused.extend(f"{what}: {error['Code']}" for error in answer.get("Errors", []))
 
     before = there(stolen, name)
-    # With pgBackRest itself.
-    server.check_output("systemctl stop postgresql")
+    # With pgBackRest itself. `postgresql` alone does not wait for its clusters, which archive to their end.
+    server.check_output("systemctl stop postgresql 'postgresql@*'")
     server.check_output(PGBACKREST + "stop && " + PGBACKREST + "--force stanza-delete")
     server.check_output(PGBACKREST + "start; systemctl start postgresql")
     # With the key.
@@ -377,7 +378,7 @@ def test_the_bucket_is_brought_back_and_yesterday_restored(
 ) -> None:
     moment, label, held = yesterday
     name = server.variable("backup_s3_bucket")
-    server.check_output("systemctl stop postgresql")  # which would go on to archive
+    server.check_output("systemctl stop postgresql 'postgresql@*'")  # which would go on to archive
     code, said = play("bucket", bucket_to=f"'{moment}'")
     assert code == 0, said
     assert "Nothing was changed. To do it: the same command with -e confirm=backup-s3" in said
@@ -399,3 +400,26 @@ def test_the_bucket_is_brought_back_and_yesterday_restored(
     assert "Restored in" in said
     assert sql(server, f"SELECT count(*) > 0 FROM entry WHERE words LIKE '{CANARY}%'") == "t"  # noqa: S608 - our own
     started(server, CHECK)
+
+
+def test_a_fresh_machine_becomes_the_server(
+    play: Play, server: Machine, declaration: Environment, replace_machine: Callable[[str], None]
+) -> None:
+    """Nothing is left but the bucket and what the environment's directory holds."""
+    identifier = sql(server, "SELECT system_identifier FROM pg_control_system()")
+    rows = sql(server, "SELECT count(*) FROM entry")
+    server.check_output("systemctl stop postgresql 'postgresql@*'")  # the last minutes are in the bucket
+    replace_machine("server")
+    known = declaration.directory / ".ssh" / "known_hosts"
+    subprocess.run(["ssh-keygen", "-f", known, "-R", server.addresses[0]], check=True, capture_output=True)
+    code, said = play("restore")
+    assert code == 0, said
+    assert "Its backups are in the bucket" in said
+    assert "Nothing was changed." in said
+    code, said = play("restore", confirm="backup-s3")
+    assert code == 0, said
+    assert "Restored in" in said
+    assert sql(server, "SELECT count(*) FROM entry") == rows
+    assert sql(server, "SELECT system_identifier FROM pg_control_system()") == identifier
+    started(server, CHECK)
+    started(server, DRILL)

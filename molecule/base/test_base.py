@@ -26,6 +26,23 @@ ExecStart=/bin/sh -c 'echo the disk is on fire; exit 3'
 """
 
 
+# The alarm of a unit has its settings only once the unit works again.
+WELL_MEANWHILE = """
+import os, pathlib, subprocess, sys, time
+place = pathlib.Path("/run/fluttering")
+while True:
+    try:
+        settings = os.open(place / "alert.json", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # nobody reads yet
+        time.sleep(0.1)
+    else:
+        break
+(place / "well").touch()
+subprocess.run(["systemctl", "start", sys.argv[1]], check=True)
+os.write(settings, pathlib.Path("/etc/art32/alert.json").read_bytes())
+"""
+
+
 @pytest.fixture
 def received(server: Machine, declaration: Environment) -> Received:
     """What the sink received about a unit."""
@@ -70,6 +87,26 @@ def told(server: Machine) -> Told:
     return tell
 
 
+@pytest.fixture
+def fluttering(server: Machine) -> Iterator[str]:
+    """A unit that tells of failures and of successes, whose alarm waits for its settings at /run/fluttering."""
+    name = "fluttering.service"
+    files = {
+        f"/run/systemd/system/{name}": (
+            "[Unit]\nOnFailure=art32-alert@%n.service\nOnSuccess=art32-alert@%n.service\n"
+            "[Service]\nType=oneshot\nExecStart=/usr/bin/test -e /run/fluttering/well\n"
+        ),
+        f"/run/systemd/system/art32-alert@{name}.service.d/test.conf": (
+            "[Service]\nEnvironment=CREDENTIALS_DIRECTORY=/run/fluttering\n"
+        ),
+    }
+    for path, content in files.items():
+        server.check_output("mkdir -p $(dirname %s); printf %%s %s >%s", path, content, path)
+    server.check_output("mkdir -p /run/fluttering; mkfifo /run/fluttering/alert.json; systemctl daemon-reload")
+    yield name
+    server.check_output(f"rm -r /run/fluttering {' '.join(files)}; systemctl daemon-reload; systemctl reset-failed")
+
+
 def wait_for_alarm(server: Machine, unit: str) -> str:
     alarm = f"art32-alert@{unit}.service"
     server.check_output(
@@ -109,6 +146,18 @@ def test_an_alarm_is_never_held_back(server: Machine, broken: str) -> None:
         server.run("systemctl reset-failed %s; systemctl start %s", broken, broken)
         server.check_output(f"systemctl start {alarm}")
     assert server.check_output("systemctl show -P Result %s", alarm) == "success"
+
+
+def test_an_end_that_comes_while_another_is_told_is_told_too(
+    server: Machine, fluttering: str, received: Received
+) -> None:
+    assert server.run("systemctl start %s", fluttering).rc != 0
+    server.check_output("timeout 60 python3 -c %s %s", WELL_MEANWHILE, fluttering)
+    wait_for_alarm(server, fluttering)
+    told = [one["subject"] for one in received(fluttering) if one["kind"] == "mail"]
+    assert [f"[art32] {fluttering} failed on", f"[art32] {fluttering} works again on"] == [
+        subject.rsplit(" on ", 1)[0] + " on" for subject in told
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -14,7 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from controls.machine import Machine
+
+    Replace = Callable[[str], None]
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "restore.md").read_text(encoding="utf-8")
@@ -164,7 +167,7 @@ def test_a_killed_server_loses_nothing_older_than_the_bound(server: Machine, env
     server.check_output("kill -9 $(head -n 1 /var/lib/postgresql/*/main/postmaster.pid)")
     died = datetime.now(tz=UTC).timestamp()
     # Its disk is gone with it.
-    server.check_output("systemctl stop postgresql; rm -rf /var/lib/postgresql/*/main")
+    server.check_output("systemctl stop postgresql 'postgresql@*'; rm -rf /var/lib/postgresql/*/main")
     told = [line.split() for line in server.check_output("cat /tmp/load.log").splitlines() if line[:1].isdigit()]
     commits = [(int(number), float(moment)) for number, moment in (line for line in told if len(line) == 2)]
     look = commands("The server is gone")[1]
@@ -181,12 +184,12 @@ def test_a_killed_server_loses_nothing_older_than_the_bound(server: Machine, env
     server.check_output("runuser -u postgres -- dropdb bench; rm /tmp/bench*")
 
 
-def test_a_fresh_machine_becomes_the_server(server: Machine, environment: Path) -> None:
+def test_a_fresh_machine_becomes_the_server(server: Machine, environment: Path, replace_machine: Replace) -> None:
     rows = sql(server, "SELECT count(*) FROM entry")
     identifier = sql(server, "SELECT system_identifier FROM pg_control_system()")
     # The last minutes are in the repository before the machine is lost.
-    server.check_output("systemctl stop postgresql")
-    replace_machine()
+    server.check_output("systemctl stop postgresql 'postgresql@*'")
+    replace_machine("server")
     forget, restore, _site = commands("The server is gone")
     follow(forget, environment, address=server.addresses[0])
     assert "Restored in" in follow(restore, environment)
@@ -194,15 +197,3 @@ def test_a_fresh_machine_becomes_the_server(server: Machine, environment: Path) 
     assert sql(server, "SELECT system_identifier FROM pg_control_system()") == identifier
     again = server.run("systemctl start art32-restore-drill.service")
     assert again.rc == 0, server.check_output("journalctl -q --no-pager -n 30 -u art32-restore-drill")
-
-
-def replace_machine() -> None:
-    """The server's container ends, and one from the bare image takes its name and addresses."""
-    resources = PROJECT / "molecule" / "resources"
-    release = os.environ.get("ART32_RELEASE") or "trixie"
-    prefix = subprocess.check_output([resources / "names", "prefix"], text=True).strip()
-    container = f"{prefix}-restore-{release}-server"
-    subprocess.run(["podman", "rm", "--force", "--time", "0", container], check=True, capture_output=True)
-    create = ["ansible-playbook", "-i", "localhost,", str(resources / "create.yml")]
-    done = subprocess.run(create, check=False, capture_output=True, text=True, cwd=PROJECT, timeout=300)
-    assert done.returncode == 0, done.stdout[-2000:]

@@ -16,7 +16,7 @@ from controls.ssh import Login
 from plugins.module_utils import access, issuing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from controls.environment import Environment
     from controls.machine import Machine
@@ -104,3 +104,16 @@ def operator(declaration: Environment, tmp_path: Path) -> Iterator[Operator]:
 def _forgiven(server: Machine) -> None:
     """Debian 13's sshd shuts out sources that keep failing, as these tests do; a new process has forgotten them."""
     server.check_output("systemctl reset-failed ssh.service; systemctl restart ssh.service")
+
+
+@pytest.fixture
+def rung(server: Machine) -> Callable[[], str]:
+    """Waits until the alarm of a break-glass login has rung, which no login waits for; what systemd then says of it."""
+    unit = "art32-break-glass.service"
+
+    def wait() -> str:
+        ended = "until systemctl show -P ActiveState %s | grep -qx failed; do sleep 0.2; done"
+        server.check_output(f"timeout 60 sh -c '{ended}'", unit)
+        return str(server.run("systemctl is-failed %s", unit).stdout).strip()
+
+    return wait

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from controls.judges import scanners
+from controls.scanners import KNOWN
 
 NMAP = "# Nmap 7.95 scan initiated as: nmap -n -Pn -sT -p- -oG - 192.0.2.1\nHost: 192.0.2.1 ()\tPorts: {}\n# Nmap done"
 LYNIS = "lynis_version=3.1.4\ntests_executed=SSH-7408|FIRE-4512|\n{}hardening_index={}\n"
@@ -55,6 +56,20 @@ def test_lynis_may_warn_of_nothing_and_has_to_reach_its_index() -> None:
     }
     with pytest.raises(ValueError, match="no index"):
         scanners.lynis("", 87)
+
+
+def test_what_lynis_left_out_is_told_with_its_reason() -> None:
+    found = scanners.lynis(LYNIS.format("", 87) + "skipped[]=USB-3000\nskipped[]=KRNL-6000:kernel.sysrq\n", 87)
+    assert found.told({"USB-3000": "there is no socket"})["waived"] == {
+        "KRNL-6000:kernel.sysrq": "a container's kernel is the machine's",
+        "USB-3000": "there is no socket",
+    }
+
+
+def test_each_test_that_lynis_leaves_out_has_its_reason() -> None:
+    reasons = KNOWN["lynis"]
+    assert len(reasons) == 10
+    assert all(reason.endswith(".") for reason in reasons.values()), reasons
 
 
 def test_a_unit_is_judged_by_the_first_beginning_that_fits() -> None:

@@ -1,0 +1,54 @@
+"""Runs the independent scanners of an audit, and reads what became of each of their checks."""
+
+from __future__ import annotations
+
+__all__ = ["INSTALL", "scanned", "statuses"]
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.resumable import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from controls.environment import Environment
+
+# As an operator who wants it has it (base_packages).
+INSTALL = (
+    "apt-get -q update; DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=120"
+    " install --no-install-recommends lynis"
+)
+
+
+def scanned(environment: Environment, directory: Path, *checks: str) -> dict[str, Any]:
+    """The report of the scanners alone; checks are named by a part of their names."""
+    chosen = ["-k", " or ".join(checks)] if checks else []
+    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", "-q", "-p", "no:cacheprovider", *chosen]
+    command += [f"--environment={environment.directory}", f"--evidence={directory}", "--kinds=scan"]
+    settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(
+        [*command, str(CHECKOUT / "controls" / "test_scanners.py")],
+        cwd=CHECKOUT,
+        env=settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (directory / "report.json").exists(), done.stdout + done.stderr
+    report: dict[str, Any] = json.loads((directory / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def statuses(report: dict[str, Any], host: str, check: str) -> set[str]:
+    """What became of a check on a host."""
+    return {
+        entry["status"]
+        for control in report["controls"]
+        if control["host"] == host
+        for entry in control["checks"]
+        if entry["name"] == check
+    }
