@@ -58,6 +58,7 @@ env: venv ## a new environment, asked for or from a file: make env ENV=productio
 
 .PHONY: scan
 scan: venv ## an audit with independent scanners: make scan ENV=demo
+	@scripts/observatory
 	@ansible-playbook -i "inventories/$(ENV)" playbooks/audit.yml -e audit_kinds=scan
 
 .PHONY: audit
@@ -72,10 +73,6 @@ bench: demo ## measure runs without changes, audits, pages, a password, backups,
 	@python -m bench.hashing
 	@python -m bench.backup
 	@python -m bench.new_environment
-
-.PHONY: observatory
-observatory: demo ## what MDN's HTTP Observatory says of the demo; needs Node.js
-	@python -m bench.observatory
 
 .PHONY: vulnerabilities
 vulnerabilities: venv ## which pinned packages have known vulnerabilities today; needs the network

@@ -16,12 +16,18 @@ __all__ = [
     "WEB",
     "WITH_ROOTS",
     "lynis",
+    "observatory",
+    "openscap",
     "ssh_audit",
 ]
 
+import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +97,16 @@ TESTSSL = (
     "testssl --quiet --color 0 --warnings off --ip {address} {ca} --jsonfile $out https://{domain}"
     " </dev/null >/dev/null; cat $out"
 )
+# Where scripts/observatory installs it; its own launcher replaces the roots that are trusted, ours does not.
+OBSERVATORY = Path(__file__).parent.parent / ".cache/observatory/node_modules/@mdn/mdn-http-observatory"
+HERE_SECONDS = 120
+CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian$VERSION_ID-ds.xml"
+PROFILE = "xccdf_org.ssgproject.content_profile_cis_level1_server"
+OPENSCAP = (
+    f". /etc/os-release; if [ -e {CONTENT} ]; then oscap xccdf eval --progress --profile {{}} {CONTENT};"
+    ' else echo "there are no rules for Debian $VERSION_ID (ssg-debian)" >&2; fi'
+)
+SCAN = Path(__file__).with_name("observatory") / "scan.mjs"
 SSLYZE = "PATH=$PATH:/opt/sslyze/bin sslyze --mozilla_config={policy} {ca} '{domain}:443{{{address}}}'"
 
 
@@ -98,6 +114,11 @@ def lynis(waived: Iterable[str]) -> str:
     """The shell line that runs Lynis, but for what is waived and what a container cannot show."""
     skipped = [f"{SKIP}{name}" for name in waived]
     return LYNIS.replace("SKIPPED", " ".join(map(shlex.quote, skipped)) or "''")
+
+
+def openscap(profile: str) -> str:
+    """The shell line that asks the rules of a profile, where there are rules for the release."""
+    return OPENSCAP.format(shlex.quote(profile))
 
 
 def ssh_audit(managed: Machine, policy: str) -> Evidence:
@@ -109,6 +130,31 @@ def ssh_audit(managed: Machine, policy: str) -> Evidence:
     if not program.exists():
         not_assessed("ssh-audit did not run: it is not installed on the controller")
     words = ["-j", "-p", str(managed.variable("ansible_port", 22)), "-P", policy, managed.addresses[0]]
-    done = subprocess.run([str(program), *words], capture_output=True, text=True, check=False, timeout=60)
-    command, tool = shlex.join(["ssh-audit", *words]), f"ssh-audit {metadata.version('ssh-audit')}"
-    return managed.keep("ssh-audit", command, done.stdout, tool=tool)
+    tool = f"ssh-audit {metadata.version('ssh-audit')}"
+    return _here(managed, "ssh-audit", [str(program), *words], tool=tool)
+
+
+def observatory(web: Machine, site: str, address: str, roots: str) -> Evidence:
+    """What MDN's HTTP Observatory says of a site, from the controller.
+
+    Raises NotAssessedError when it is not there.
+    """
+    described, node = OBSERVATORY / "package.json", shutil.which("node")
+    if not (described.exists() and node):
+        not_assessed("the HTTP Observatory did not run: it is not installed on the controller (scripts/observatory)")
+    version = json.loads(described.read_text(encoding="utf-8"))["version"]
+    command = [node, str(SCAN), str(OBSERVATORY), site, address]
+    return _here(web, f"observatory-{site}", command, tool=f"{OBSERVATORY.name} {version}", roots=roots)
+
+
+def _here(subject: Machine, name: str, command: list[str], *, tool: str, roots: str = "") -> Evidence:
+    """What a scanner on the controller says of a host, kept; what it complains of where it says nothing else."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as trusted:
+        trusted.write(roots)
+        trusted.flush()
+        environment = {**os.environ, "NODE_EXTRA_CA_CERTS": trusted.name} if roots else None
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=HERE_SECONDS
+        )
+    words = [Path(command[0]).name, *command[1:]]
+    return subject.keep(name, shlex.join(words), done.stdout or done.stderr, tool=tool)

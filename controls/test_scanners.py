@@ -118,6 +118,19 @@ def test_sslyze_finds_mozillas_policy_kept(
     assert not problems, f"sslyze finds fault with what is served: {'; '.join(problems)}."
 
 
+@control("TLS-1", kind="scan")
+def test_the_observatory_grades_each_site_a_plus(
+    web: Machine, declaration: Environment, judged: Callable[..., str]
+) -> None:
+    problems = []
+    for site, address, roots in sites(web, declaration):
+        name = f"observatory-{site}"
+        printed = web.recalled(name) or programs.observatory(web, site, address, roots)
+        said = judged(web, "observatory", printed, scanners.observatory)
+        problems += [f"{site}: {said}"] * bool(said)
+    assert not problems, f"MDN's HTTP Observatory finds fault with what is served: {'; '.join(problems)}."
+
+
 def sites(web: Machine, declaration: Environment) -> list[tuple[str, str, str]]:
     """Each service's domain, the first address at which it is served, and the roots that vouch for it (PEM)."""
     roots = str(declaration.get("audit_trust_roots", "") or "")
@@ -153,6 +166,13 @@ def test_lynis_finds_the_machine_hardened(
     printed = managed.scan("lynis", programs.lynis(left_out))
     found = judged(managed, "lynis", printed, partial(scanners.lynis, least=least))
     assert not found, f"Lynis finds the machine open: {found}."
+
+
+@control("ACC-1", kind="scan")
+def test_openscap_finds_its_profile_kept(managed: Machine, judged: Callable[..., str]) -> None:
+    printed = managed.scan("openscap", programs.openscap(managed.variable("audit_openscap_profile", programs.PROFILE)))
+    found = judged(managed, "openscap", printed, scanners.openscap)
+    assert not found, f"OpenSCAP finds rules that are not kept: {found}."
 
 
 def waived(scanner: str, declaration: Environment, host: str, now: datetime) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Findings", "exposure", "lynis", "nmap", "ssh_audit", "sslyze", "testssl"]
+__all__ = ["Findings", "exposure", "lynis", "nmap", "observatory", "openscap", "ssh_audit", "sslyze", "testssl"]
 
 import json
 import re
@@ -18,6 +18,9 @@ BEST = "A+"
 INDEX = "hardening_index"
 # `nmap -oG`: a host's open ports, each as port/state/protocol/owner/service/...
 OPEN = re.compile(r"(\d+)/open/(tcp|udp)/")
+# `oscap xccdf eval --progress`: each rule and what became of it.
+RULE = re.compile(r"(?m)^xccdf_org\.ssgproject\.content_rule_(\w+):(\w+)$")
+EVALUATED = ("pass", "fail", "error", "unknown")
 EXPOSURE = re.compile(r"Overall exposure level for (\S+): (\d+\.\d+) ")
 
 
@@ -78,6 +81,31 @@ def testssl(printed: str) -> Findings:
     if grades[0] != BEST:
         failed[GRADE] = grades[0]
     return Findings(evaluated=sorted({entry["id"] for entry in told}), failed=failed)
+
+
+def observatory(printed: str) -> Findings:
+    """What the HTTP Observatory found: tests that do not pass, and a grade that is not the best.
+
+    Raises ValueError when it gave no grade.
+    """
+    told = json.loads(printed)
+    grade = told["scan"]["grade"]
+    failed = {name: test["result"] for name, test in told["tests"].items() if not test["pass"]}
+    if grade != BEST:
+        failed["grade"] = grade
+    return Findings(evaluated=[*told["tests"], "grade"], failed=failed)
+
+
+def openscap(printed: str) -> Findings:
+    """`oscap xccdf eval --progress`: each rule of a profile that applies here and is not kept.
+
+    Raises ValueError when there was no rule.
+    """
+    rules = {name: result for name, result in RULE.findall(printed) if result in EVALUATED}
+    if not rules:
+        raise ValueError("oscap evaluated no rule")
+    failed = {name: f"is {result}" for name, result in rules.items() if result != "pass"}
+    return Findings(evaluated=list(rules), failed=failed)
 
 
 def sslyze(printed: str, policy: str) -> Findings:

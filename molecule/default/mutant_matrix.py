@@ -20,6 +20,17 @@ PARTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "watch": (("watch", "watch_program", "watch_observed"), "watch"),
 }
 
+# A row says itself what is expected of it.
+PATHS = (
+    *("plugins", "roles", "controls", "tests/mutants", ":!tests/mutants/controls.yml", "molecule/resources"),
+    *(
+        "molecule/default/*.yml",
+        "molecule/default/playbooks",
+        "molecule/default/vars",
+        "molecule/default/test_mutants.py",
+    ),
+)
+
 
 def _part(name: str) -> Mutants:
     roles, _ = PARTS[name]
@@ -27,7 +38,7 @@ def _part(name: str) -> Mutants:
         name=f"mutants-{name}",
         variable=f"ART32_MUTANTS_{name.upper()}",
         tests=("test_mutants.py",),
-        paths=("plugins", "roles", "controls", "tests/mutants", "molecule/default", "molecule/resources"),
+        paths=PATHS,
         notes=PLAYBOOKS / "objects.yml",
         roles=roles,
         what=f"the audit sees every mutant of {', '.join(roles)}, and the next run repairs it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["INSTALL", "scanned", "statuses"]
+__all__ = ["INSTALL", "INSTALL_RULES", "scanned", "statuses"]
 
 import json
 import os
@@ -17,11 +17,21 @@ if TYPE_CHECKING:
 
     from controls.environment import Environment
 
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=120 install --no-install-recommends"
 # As an operator who wants it has it (base_packages).
-INSTALL = (
-    "apt-get -q update; DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=120"
-    " install --no-install-recommends lynis"
-)
+INSTALL = f"apt-get -q update; {APT} lynis"
+# Neither release has rules for itself; the next one has them for both. Its archive is behind its own date at times.
+INSTALL_RULES = f"""
+apt-get -q update
+{APT} openscap-scanner
+next=/etc/apt/sources.list.d/next.list
+sed -n '1s/^deb \\(.*\\) \\(trixie\\|bookworm\\) /deb [check-valid-until=no] \\1 forky /p' /etc/apt/sources.list >$next
+test -s $next
+apt-get -q update
+{APT} ssg-debian/forky
+rm $next
+apt-get -q update
+"""
 
 
 def scanned(environment: Environment, directory: Path, *checks: str) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "row" in metafunc.fixturenames:
         environment = Path(metafunc.config.getoption("environment")).resolve()
         rows = [(part, row) for part, matrix in TRIED.items() for row in matrix.chosen(environment)]
-        metafunc.parametrize(("part", "row"), rows, ids=[f"{part}: {row[0]} to {row[-1]}" for part, row in rows])
+        names = [f"{part}: {TRIED[part].label(row)}" for part, row in rows]
+        metafunc.parametrize(("part", "row"), rows, ids=names)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from scanning import INSTALL, scanned, statuses
+from scanning import INSTALL, INSTALL_RULES, scanned, statuses
 
 from tests.mutants.trial import Console, repair
 from tests.resumable import CHECKOUT
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from controls.environment import Environment
 
-SCANNERS = {"nmap", "ssh-audit", "testssl", "sslyze", "unit-exposure", "lynis"}
+SCANNERS = {"nmap", "ssh-audit", "testssl", "sslyze", "observatory", "unit-exposure", "lynis", "openscap"}
 SSHD, NGINX = "/etc/ssh/sshd_config", "/etc/nginx/nginx.conf"
 SANDBOX = "/etc/systemd/system/art32-platform.service.d"
 OPEN = (
@@ -50,9 +50,10 @@ SEEN_BY = {
 
 @pytest.fixture(scope="module")
 def console(declaration: Environment) -> Callable[[str], str]:
-    """The server, with Lynis, as an operator who wants it has it (base_packages)."""
+    """The server, and every scanner where it runs."""
+    subprocess.run([CHECKOUT / "scripts" / "observatory"], check=True)
     for host in declaration.managed:
-        Console(declaration, host)(INSTALL)
+        Console(declaration, host)(INSTALL + INSTALL_RULES)
     return Console(declaration, "server")
 
 

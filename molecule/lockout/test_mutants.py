@@ -39,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give the test its mutants."""
     if "row" in metafunc.fixturenames:
         rows = MATRIX.chosen(Path(metafunc.config.getoption("environment")).resolve())
-        metafunc.parametrize("row", rows, ids=[f"{row[0]} to {row[-1]}" for row in rows])
+        metafunc.parametrize("row", rows, ids=[MATRIX.label(row) for row in rows])
 
 
 @pytest.fixture(scope="session")

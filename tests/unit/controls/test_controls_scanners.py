@@ -40,6 +40,15 @@ def test_testssl_has_to_give_the_best_grade() -> None:
         scanners.testssl("[]")
 
 
+def test_the_observatory_has_to_pass_each_test_with_the_best_grade() -> None:
+    told = {"scan": {"grade": "A+"}, "tests": {"cookies": {"pass": True, "result": "none"}}}
+    assert scanners.observatory(json.dumps(told)).failed == {}
+    told = {"scan": {"grade": "B"}, "tests": {"cookies": {"pass": False, "result": "cookies-without-secure-flag"}}}
+    assert scanners.observatory(json.dumps(told)).failed == {"grade": "B", "cookies": "cookies-without-secure-flag"}
+    with pytest.raises(ValueError, match="Expecting value"):
+        scanners.observatory("Error: connect ECONNREFUSED")
+
+
 def test_sslyze_says_what_is_not_compliant() -> None:
     assert scanners.sslyze("x: OK - Compliant.", "modern").failed == {}
     said = "x: FAILED - Not compliant.\n            * tls_versions: TLSv1 is supported\n"
