@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from controls.machine import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from controls.environment import Environment
     from controls.machine import Machine
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Play = Callable[..., tuple[int, str]]
 
 STANZA = "server"
+ROOT = Path(__file__).parents[2]
 REGION, ELSEWHERE = "eu-central-1", "us-east-1"
 SERVICE, TIMER = f"art32-backup@{STANZA}.service", f"art32-backup@{STANZA}.timer"
 CHECK, DRILL = f"art32-backup-check@{STANZA}.service", "art32-restore-drill.service"
@@ -410,8 +411,7 @@ def test_a_fresh_machine_becomes_the_server(
     rows = sql(server, "SELECT count(*) FROM entry")
     server.check_output("systemctl stop postgresql 'postgresql@*'")  # the last minutes are in the bucket
     replace_machine("server")
-    known = declaration.directory / ".ssh" / "known_hosts"
-    subprocess.run(["ssh-keygen", "-f", known, "-R", server.addresses[0]], check=True, capture_output=True)
+    subprocess.run([ROOT / "scripts" / "access", "-e", declaration.directory, "forget", "server"], check=True)
     code, said = play("restore")
     assert code == 0, said
     assert "Its backups are in the bucket" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "restore.md").read_text(encoding="utf-8")
-EXAMPLE_MOMENT, EXAMPLE_ADDRESS, EXAMPLE_NAME = "2026-11-24 03:12:00+00:00", "203.0.113.10", "production"
+EXAMPLE_MOMENT, EXAMPLE_NAME = "2026-11-24 03:12:00+00:00", "production"
 BOUND = 30  # postgresql_archive_timeout of this scenario
 LOAD = """
 import sys, time, psycopg
@@ -46,12 +47,17 @@ def environment(request: pytest.FixtureRequest) -> Path:
     return Path(request.config.getoption("environment"))
 
 
-def follow(command: str, environment: Path, *, moment: str = "", address: str = "") -> str:
+def follow(command: str, environment: Path, *, moment: str = "") -> str:
     """Run a command of the page on the controller, for this environment; what it says."""
-    words = command.replace(f"inventories/{EXAMPLE_NAME}", str(environment))
+    words = command.replace(f"inventories/{EXAMPLE_NAME}", str(environment)).replace(
+        f"-e {EXAMPLE_NAME}", f"-e {environment}"
+    )
     words = words.replace(f"confirm={EXAMPLE_NAME}", "confirm=restore")
-    words = words.replace(EXAMPLE_MOMENT, moment or EXAMPLE_MOMENT).replace(EXAMPLE_ADDRESS, address)
-    done = subprocess.run(shlex.split(words), capture_output=True, text=True, check=False, cwd=PROJECT, timeout=560)
+    words = words.replace(EXAMPLE_MOMENT, moment or EXAMPLE_MOMENT)
+    settings = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+    done = subprocess.run(
+        shlex.split(words), env=settings, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=560
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     return done.stdout
 
@@ -191,7 +197,7 @@ def test_a_fresh_machine_becomes_the_server(server: Machine, environment: Path, 
     server.check_output("systemctl stop postgresql 'postgresql@*'")
     replace_machine("server")
     forget, restore, _site = commands("The server is gone")
-    follow(forget, environment, address=server.addresses[0])
+    follow(forget, environment)
     assert "Restored in" in follow(restore, environment)
     assert sql(server, "SELECT count(*) FROM entry") == rows
     assert sql(server, "SELECT system_identifier FROM pg_control_system()") == identifier

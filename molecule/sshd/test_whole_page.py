@@ -28,6 +28,7 @@ ENCRYPT = (
     "ART32_VAULT_PASSWORD_FILE=inventories/production/.vault-password"
     " ansible-vault encrypt inventories/production/.ssh/user_ca_2"
 )
+FORGET = "scripts/access -e production forget backup"
 PLAY = "ansible-playbook -i inventories/production playbooks/revoke.yml"
 # What differs from run to run, and what the page shows.
 SHOWN = {
@@ -72,6 +73,18 @@ def test_issue(operator: Operator) -> None:
 def test_know_the_hosts(operator: Operator) -> None:
     lines = operator.access("known-hosts").text.splitlines()
     check_page("access.md", "tail -1 ~/.ssh/known_hosts", lines[-1], SHOWN)
+
+
+def test_forget_a_host(operator: Operator) -> None:
+    """It is met once more by the next run, and strictly known from then on."""
+    known = operator.environment / ".ssh" / "known_hosts"
+    shown = {r"\bserver\b": "backup", r"\(.*\)": "(2001:db8::11, 203.0.113.11, backup)"}
+    check_page("access.md", FORGET, operator.access("forget", "server").text, {**SHOWN, **shown})
+    assert ",server " not in known.read_text(encoding="utf-8")
+    assert operator.access("forget", "server").text == "Nothing is known of server.\n"
+    assert "host: nobody is not allowed; one of " in operator.access("forget", "nobody").text
+    operator.play("revoke")
+    assert ",server " in known.read_text(encoding="utf-8")
 
 
 def test_revoke(operator: Operator) -> None:
@@ -126,7 +139,7 @@ def test_every_command_of_the_page_is_here() -> None:
     page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
     silent = ("ssh-keygen -q", "ssh -i", "scripts/access -e production known-hosts")
     commands = [line for line in re.findall(r"(?m)^\$ (.*)$", page) if not line.startswith(silent)]
-    known = {ENCRYPT, f"{ISSUE} 8h", f"{ISSUE} 30h", REVOKE, BREAK_GLASS, PLAY, "tail -1 ~/.ssh/known_hosts"}
+    known = {ENCRYPT, f"{ISSUE} 8h", f"{ISSUE} 30h", FORGET, REVOKE, BREAK_GLASS, PLAY, "tail -1 ~/.ssh/known_hosts"}
     known |= {"scripts/access -e production log jane", "journalctl -t art32-break-glass -o cat"}
     known |= {"systemctl is-failed art32-break-glass.service"}
     assert set(commands) == known

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-__all__ = ["authority_lines", "with_authorities"]
+__all__ = ["authority_lines", "with_authorities", "without_host"]
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 MARKER = "@cert-authority"
 
@@ -26,6 +26,19 @@ def with_authorities(text: str, names: Sequence[str], authorities: Iterable[str]
     if ours == wanted:
         return text
     return "".join(f"{line}\n" for line in [*(line for line in found if line not in ours), *wanted])
+
+
+def without_host(text: str, names: Collection[str]) -> str:
+    """The file's text without any line of a host with these names and addresses: its keys, and who vouched for them."""
+    known = {*names, *(f"[{name}]" for name in names)}
+    return "".join(f"{line}\n" for line in text.splitlines() if not _names_of(line) & known)
+
+
+def _names_of(line: str) -> set[str]:
+    """A line's names, those with a port of their own without it."""
+    words = line.split()
+    names = words[1:2] if words[:1] and words[0].startswith("@") else words[:1]
+    return {name.partition("]:")[0] + "]" if name.startswith("[") else name for name in ",".join(names).split(",")}
 
 
 def _is_of(line: str, name: str) -> bool:
