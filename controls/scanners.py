@@ -68,7 +68,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
         "use_pam_wheel_group_for_su": "pam_wheel names the group root, in which nobody is, and not an empty one",
         "accounts_umask_etc_bashrc": "the umask comes with the login, and shells started there have it",
         "file_permission_user_init_files": "nobody else gets into a home; its files are as Debian lays them down",
-        "permissions_local_var_log": "the world may read when packages came and who logged in last, nothing of customers",
+        "permissions_local_var_log": "the world may read when packages came and who logged in last, no more",
         "file_ownerships_var_log": "nginx and PostgreSQL write their logs as the accounts that they run as",
         "file_groupowner_backup_etc_gshadow": BACKUPS,
         "file_permissions_backup_etc_gshadow": BACKUPS,
