@@ -133,17 +133,22 @@ class Store:
             listener(evidence)
         return evidence
 
+    def tool(self, kept: Evidence) -> str:
+        """What said it, with its version."""
+        versions = self.find(kept.host, VERSIONS)
+        return kept.tool or tools.of_command(kept.command, versions.stdout if versions else "")
+
     def write_index(self) -> None:
         """List every output with its command, tool, host, time, exit status and digest."""
-        entries = [_entry(kept, self.find(kept.host, VERSIONS)) for kept in self.everything()]
+        entries = [_entry(kept, self.tool(kept)) for kept in self.everything()]
         target = self.directory / "raw" / INDEX
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
 
 
-def _entry(kept: Evidence, versions: Evidence | None) -> dict[str, Any]:
+def _entry(kept: Evidence, tool: str) -> dict[str, Any]:
     entry = asdict(kept)
-    entry["tool"] = kept.tool or tools.of_command(kept.command, versions.stdout if versions else "")
+    entry["tool"] = tool
     entry["sha256"] = sha256(entry.pop("stdout").encode()).hexdigest()
     return entry
 

@@ -9,13 +9,12 @@ __all__ = [
     "SERVICE",
     "SSH_AUDIT",
     "SSLYZE",
-    "TCP",
     "TESTSSL",
-    "UDP",
     "UNITS",
     "WEB",
     "WITH_ROOTS",
     "lynis",
+    "nmap",
     "observatory",
     "openscap",
     "ssh_audit",
@@ -90,9 +89,10 @@ UNITS = (
     " systemctl list-units --plain --no-legend 'postgresql@*.service' nginx.service | cut -d' ' -f1);"
     " do systemd-analyze security --no-pager $unit | tail -1; done"
 )
-# Half a minute for each address; what is not answered is asked once more, and then no more.
+# A minute for each address; what is not answered is asked once more, and then no more.
 TCP = "nmap -n -Pn -sT -p- -T4 --max-retries 1 --min-rate 2000 -oG - {}"
-UDP = "nmap -n -Pn -sU --top-ports 1000 -T4 --max-retries 1 --min-rate 500 -oG - {}"
+# Only root may send what asks a UDP port.
+UDP = "$([ $(id -u) = 0 ] || echo sudo -n) nmap -n -Pn -sU --top-ports 1000 -T4 --max-retries 1 --min-rate 500 -oG - {}"
 REPORT = "/var/log/lynis-report.dat"
 # Settings of the kernel that a container cannot make: all but its network's, as far as they are declared.
 THE_MACHINES = (
@@ -121,6 +121,12 @@ OPENSCAP = (
 )
 SCAN = Path(__file__).with_name("observatory") / "scan.mjs"
 SSLYZE = "PATH=$PATH:/opt/sslyze/bin sslyze --mozilla_config={policy} {ca} '{domain}:443{{{address}}}'"
+
+
+def nmap(protocol: str, address: str) -> str:
+    """The shell line that asks the ports of an address."""
+    line = TCP if protocol == "tcp" else UDP
+    return line.format(f"-6 {address}" if ":" in address else address)
 
 
 def lynis(waived: Iterable[str]) -> str:

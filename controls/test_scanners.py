@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,16 +22,24 @@ from .scans import open_to
 from .verdict import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
     from datetime import datetime
 
     from .environment import Environment
     from .evidence import Evidence
-    from .machine import Machine
+    from .machine import Lab, Machine
+
+    Judge = Callable[..., str]
+    Swept = Callable[[Machine, str, str], Evidence]
+
+PROTOCOLS = ("tcp", "udp")
+VANTAGES = ("visitor", "management")
+SWEEPS = 16
 
 
 @pytest.fixture
-def judged(declaration: Environment, now: datetime) -> Callable[..., str]:
+def judged(declaration: Environment, now: datetime) -> Judge:
     """Judges what a scanner printed; what is wrong, for a sentence. The ids are kept as evidence."""
 
     def judge(subject: Machine, scanner: str, printed: Evidence, by: Callable[[str], scanners.Findings]) -> str:
@@ -41,47 +51,64 @@ def judged(declaration: Environment, now: datetime) -> Callable[..., str]:
         told = found.told({**known, **waived(scanner, declaration, subject.name, now)})
         if not subject.lab.kept_only:
             kept = json.dumps(told, indent=1)
-            subject.keep(f"{printed.name}-ids", printed.command, kept, tool=printed.tool or scanner)
+            subject.keep(f"{printed.name}-ids", printed.command, kept, tool=subject.lab.store.tool(printed))
         return "; ".join(f"{name} {said}" for name, said in told["failed"].items())
 
     return judge
 
 
+@pytest.fixture(scope="session")
+def swept(lab: Lab) -> Iterator[Swept]:
+    """What nmap printed at a vantage host of a protocol's ports; all sweeps begin when the first is asked for."""
+    begun: dict[tuple[str, str, str], Future[Evidence]] = {}
+    with ThreadPoolExecutor(SWEEPS) as pool:
+
+        def begin(vantage: str, host: str, protocol: str, address: str) -> None:
+            name, line = f"nmap-{protocol}-{host}-{address}", programs.nmap(protocol, address)
+            begun[vantage, protocol, address] = pool.submit(lab.machine(vantage).sweep, name, line)
+
+        def printed(vantage: Machine, protocol: str, address: str) -> Evidence:
+            if not begun:
+                vantages = sorted({host for part in VANTAGES for host in lab.environment.hosts(part)})
+                for looking, host in product(vantages, lab.environment.managed):
+                    for asked, target in product(PROTOCOLS, lab.machine(host).addresses):
+                        begin(looking, host, asked, target)
+            return lab.store.use(begun[vantage.name, protocol, address].result())
+
+        yield printed
+
+
 @control("NET-1", kind="scan")
-@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nmap_finds_no_other_port_from_the_public(
-    managed: Machine, visitor: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
+    managed: Machine, visitor: Machine, judged: Judge, swept: Swept, protocol: str
 ) -> None:
-    found = ports(managed, visitor, declaration, judged, protocol)
+    found = ports(managed, visitor, judged, swept, protocol)
     assert not found, f"From the public, nmap finds what is not declared: {found}."
 
 
 @control("NET-1", kind="scan")
-@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nmap_finds_no_other_port_from_the_management(
-    managed: Machine, management: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
+    managed: Machine, management: Machine, judged: Judge, swept: Swept, protocol: str
 ) -> None:
-    found = ports(managed, management, declaration, judged, protocol)
+    found = ports(managed, management, judged, swept, protocol)
     assert not found, f"From the management, nmap finds what is not declared: {found}."
 
 
-def ports(
-    managed: Machine, vantage: Machine, declaration: Environment, judged: Callable[..., str], protocol: str
-) -> str:
+def ports(managed: Machine, vantage: Machine, judged: Judge, swept: Swept, protocol: str) -> str:
     """The open ports of a host's addresses, as a vantage host sees them, that are not declared."""
-    declared = open_to(declaration, managed, vantage, protocol)
+    declared = open_to(managed.lab.environment, managed, vantage, protocol)
     problems = []
     for address in managed.addresses:
-        target = f"-6 {address}" if ":" in address else address
-        command = (programs.TCP if protocol == "tcp" else programs.UDP).format(target)
-        printed = vantage.scan(f"nmap-{protocol}-{managed.name}-{address}", command)
+        printed = swept(vantage, protocol, address)
         said = judged(managed, "nmap", printed, partial(scanners.nmap, declared=declared))
         problems += [f"{said} at {address}"] * bool(said)
     return "; ".join(problems)
 
 
 @control("SSH-1", kind="scan")
-def test_ssh_audit_finds_its_hardening_guide_kept(managed: Machine, judged: Callable[..., str]) -> None:
+def test_ssh_audit_finds_its_hardening_guide_kept(managed: Machine, judged: Judge) -> None:
     codename = managed.fetch("release", ". /etc/os-release; echo $VERSION_CODENAME").text.strip()
     if codename not in programs.SSH_AUDIT:
         not_assessed(f"ssh-audit has no policy for {codename}")
@@ -92,7 +119,7 @@ def test_ssh_audit_finds_its_hardening_guide_kept(managed: Machine, judged: Call
 
 @control("TLS-1", kind="scan")
 def test_testssl_grades_each_site_a_plus(
-    web: Machine, visitor: Machine, declaration: Environment, judged: Callable[..., str]
+    web: Machine, visitor: Machine, declaration: Environment, judged: Judge
 ) -> None:
     problems = []
     for site, address, roots in sites(web, declaration):
@@ -105,7 +132,7 @@ def test_testssl_grades_each_site_a_plus(
 
 @control("TLS-1", kind="scan")
 def test_sslyze_finds_mozillas_policy_kept(
-    web: Machine, visitor: Machine, declaration: Environment, judged: Callable[..., str]
+    web: Machine, visitor: Machine, declaration: Environment, judged: Judge
 ) -> None:
     policy = str(declaration.get("nginx_tls_policy", "intermediate", host=web.name))
     problems = []
@@ -119,9 +146,7 @@ def test_sslyze_finds_mozillas_policy_kept(
 
 
 @control("TLS-1", kind="scan")
-def test_the_observatory_grades_each_site_a_plus(
-    web: Machine, declaration: Environment, judged: Callable[..., str]
-) -> None:
+def test_the_observatory_grades_each_site_a_plus(web: Machine, declaration: Environment, judged: Judge) -> None:
     problems = []
     for site, address, roots in sites(web, declaration):
         name = f"observatory-{site}"
@@ -139,19 +164,19 @@ def sites(web: Machine, declaration: Environment) -> list[tuple[str, str, str]]:
 
 
 @control("PUR-1", kind="scan")
-def test_systemd_finds_each_unit_shut_in(server: Machine, judged: Callable[..., str], declaration: Environment) -> None:
+def test_systemd_finds_each_unit_shut_in(server: Machine, judged: Judge, declaration: Environment) -> None:
     services = {f"art32-{service['name']}": programs.SERVICE for service in declaration.services_on(server.name)}
     found = exposure(server, judged, {**services, "nginx.": programs.WEB, "": programs.ANY})
     assert not found, f"Units may do more than they have to: {found}."
 
 
 @control("BAK-1", kind="scan")
-def test_systemd_finds_each_unit_of_the_backup_shut_in(backup: Machine, judged: Callable[..., str]) -> None:
+def test_systemd_finds_each_unit_of_the_backup_shut_in(backup: Machine, judged: Judge) -> None:
     found = exposure(backup, judged, {"": programs.ANY})
     assert not found, f"Units may do more than they have to: {found}."
 
 
-def exposure(machine: Machine, judged: Callable[..., str], most: Mapping[str, float]) -> str:
+def exposure(machine: Machine, judged: Judge, most: Mapping[str, float]) -> str:
     """The units that systemd finds more exposed than they may be."""
     printed = machine.scan("unit-exposure", programs.UNITS)
     return judged(machine, "systemd-analyze", printed, partial(scanners.exposure, most=most))
@@ -159,7 +184,7 @@ def exposure(machine: Machine, judged: Callable[..., str], most: Mapping[str, fl
 
 @control("ACC-1", kind="scan")
 def test_lynis_finds_the_machine_hardened(
-    managed: Machine, judged: Callable[..., str], declaration: Environment, now: datetime
+    managed: Machine, judged: Judge, declaration: Environment, now: datetime
 ) -> None:
     least = int(managed.variable("audit_lynis_index", programs.LEAST_INDEX))
     left_out = [*programs.KNOWN["lynis"], *waived("lynis", declaration, managed.name, now)]
@@ -169,7 +194,7 @@ def test_lynis_finds_the_machine_hardened(
 
 
 @control("ACC-1", kind="scan")
-def test_openscap_finds_its_profile_kept(managed: Machine, judged: Callable[..., str]) -> None:
+def test_openscap_finds_its_profile_kept(managed: Machine, judged: Judge) -> None:
     printed = managed.scan("openscap", programs.openscap(managed.variable("audit_openscap_profile", programs.PROFILE)))
     found = judged(managed, "openscap", printed, scanners.openscap)
     assert not found, f"OpenSCAP finds rules that are not kept: {found}."

@@ -37,6 +37,8 @@ PACKAGES = {
     "nmap": "nmap",
     "testssl": "testssl.sh",
     "lynis": "lynis",
+    "oscap": "openscap-scanner",
+    "xccdf": "ssg-debian",
     "systemd-analyze": "systemd",
 }
 VERSIONS = (
