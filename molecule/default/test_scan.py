@@ -27,9 +27,9 @@ OPEN = (
 )
 # What is weakened, by a script on the server's console.
 SCRIPTS = {
-    "an old cipher": f"sed -i 's/^Ciphers .*/Ciphers aes128-cbc/' {SSHD}; systemctl reload ssh.service",
+    "an old cipher": f"sed -i 's/^Ciphers .*/&,aes128-cbc/' {SSHD}; systemctl reload ssh.service",
     "an old key exchange": (
-        f"sed -i 's/^KexAlgorithms .*/KexAlgorithms diffie-hellman-group14-sha1/' {SSHD}; systemctl reload ssh.service"
+        f"sed -i 's/^KexAlgorithms .*/&,diffie-hellman-group14-sha1/' {SSHD}; systemctl reload ssh.service"
     ),
     "TLS 1.0": (
         "sed -i 's/ssl_protocols .*/ssl_protocols TLSv1 TLSv1.2 TLSv1.3;/;"
@@ -94,7 +94,7 @@ def test_a_weakened_host_does_not_pass(
     check = SEEN_BY[name]
     part = check.split(",", maxsplit=1)[0].replace(" ", "_")
     report = scanned(declaration, tmp_path, part)
-    assert statuses(report, "server", check) == {"not met"}, report
+    assert statuses(report, "server", check) == {"not met"}, json.dumps(report["controls"], indent=1)
 
 
 def test_a_scanner_that_is_not_there_did_not_run(
