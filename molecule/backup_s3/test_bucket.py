@@ -369,8 +369,10 @@ def test_newer_versions_read_the_bucket_as_it_was(
     server: Machine, saved: str, yesterday: tuple[str, str, dict[str, str]], attacked: list[str]
 ) -> None:
     moment, label, _ = yesterday
-    if server.run("pgbackrest help restore | grep -q repo-target-time").rc:
-        pytest.skip("this pgBackRest reads only what is there now")
+    if "repo-target-time" not in server.check_output("pgbackrest help restore"):
+        # Debian 12's reads only what is there now; there the bucket is brought back first, as below.
+        server.check_output("grep -q bookworm /etc/os-release")
+        return
     restored(server, label, saved, f'--repo=1 --repo-target-time="{moment}"')
 
 
