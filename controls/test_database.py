@@ -85,6 +85,12 @@ def test_databases_and_their_readers_equal_the_declaration(
     assert not found, f"The databases differ from services: {'; '.join(found)}."
 
 
+@control("DB-1")
+def test_settings_hold_for_everybody(database: Machine, running: dict[str, Any]) -> None:
+    found = cluster.setting_problems(running)
+    assert not found, f"The server's settings do not hold for everybody: {'; '.join(found)}."
+
+
 @control("PUR-1")
 def test_roles_equal_the_declaration(database: Machine, running: dict[str, Any], wanted: cluster.Expected) -> None:
     found = [*cluster.role_problems(running, wanted), *cluster.membership_problems(running, wanted)]

@@ -13,6 +13,7 @@ __all__ = [
     "outgoing",
     "relation_problems",
     "role_problems",
+    "setting_problems",
 ]
 
 from dataclasses import dataclass
@@ -104,7 +105,19 @@ def excess_grants(cluster: Mapping[str, Any], wanted: Expected) -> list[str]:
         if database["owner"] != f"{name}_owner":
             problems.append(f"database {name} belongs to {database['owner']}")
         problems += [f"{who} has {what} on database {name}" for who, what in database["grants"] if who not in own]
+        able = {who for who, what in database["grants"] if what == "CONNECT"}
+        problems += [
+            f"{who} cannot connect to database {name}" for who in (name, f"{name}_readonly") if who not in able
+        ]
     return problems
+
+
+def setting_problems(cluster: Mapping[str, Any]) -> list[str]:
+    """Settings of the server that somebody, or everybody in some database, has otherwise."""
+    return [
+        f"{who} has {name} otherwise{f' in database {database}' if database else ''}"
+        for who, database, name in sorted(cluster.get("own_settings", []))
+    ]
 
 
 def relation_problems(inside: Mapping[str, Any], name: str) -> list[str]:

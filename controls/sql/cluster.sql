@@ -35,6 +35,10 @@ SELECT jsonb_pretty(jsonb_build_object(
     SELECT jsonb_object_agg(name, setting) FROM pg_settings
     WHERE name IN ('ssl', 'ssl_min_protocol_version', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
       'server_version')),
+  'own_settings', (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(
+      CASE setrole WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(setrole) END, coalesce(datname, ''), split_part(setting, '=', 1))), '[]')
+    FROM pg_db_role_setting LEFT JOIN pg_database ON pg_database.oid = setdatabase, unnest(setconfig) AS setting),
   'archiver', (SELECT to_jsonb(pg_stat_archiver) FROM pg_stat_archiver),
   'waiting_since', (SELECT min(modification) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
   'outgoing', jsonb_build_object(

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 Kind = Literal[
     "absent",
     "account",
+    "certificate",
     "cluster",
     "database",
     "directory",
     "file",
+    "line",
     "login",
     "package",
     "place",
@@ -94,6 +96,9 @@ def _of_file(role: str, path: str, text: str, link: str | None = None) -> Iterat
     if path in RULES:
         yield Object(kind="rules", name=RULES[path], role=role)
         yield from (Object(kind="rule", name=f"{RULES[path]} {rule}", role=role) for rule in LET_IN.findall(text))
+    if path.endswith("/pg_hba.conf"):
+        lines = filter(None, (line.strip() for line in text.splitlines()))
+        yield from (Object(kind="line", name=line, role=role, state={"path": path}) for line in lines if line[0] != "#")
     if path == SSHD:
         for name, value in SWITCH.findall(text):
             yield Object(kind="setting", name=name, role=role, state={"value": value})
@@ -109,4 +114,13 @@ def _of_access(asked: Mapping[str, Any]) -> Iterator[Object]:
     yield from (Object(kind="login", name=one["name"], role="postgresql", state=one) for one in asked["people"])
 
 
-_OF_MODULE = {"transaction": _of_transaction, "accounts": _of_accounts, "postgresql_access": _of_access}
+def _of_certificates(asked: Mapping[str, Any]) -> Iterator[Object]:
+    yield from (Object(kind="certificate", name=one["name"], role="certbot") for one in asked["certificates"])
+
+
+_OF_MODULE = {
+    "transaction": _of_transaction,
+    "accounts": _of_accounts,
+    "postgresql_access": _of_access,
+    "certificate": _of_certificates,
+}

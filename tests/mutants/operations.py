@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Mutant", "mutants", "without_mutant"]
 
 import re
+import shlex
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -36,6 +37,7 @@ STRANGER = "mutant"
 WAY_IN = ("base", "firewall", "sshd")
 # sshd was built without it: the setting is read and means nothing.
 MEANINGLESS = ("setting KerberosAuthentication",)
+RELOAD_POSTGRESQL = "systemctl reload 'postgresql@*'"
 RELOAD, RELOAD_SSHD = "systemctl daemon-reload", "systemctl reload ssh.service"
 NEW_KEY = "rm -f /run/mutant*; ssh-keygen -q -t ed25519 -N '' -C mutant -f /run/mutant"
 # How a transaction says that something takes effect.
@@ -226,8 +228,46 @@ def _account(subject: Object) -> Iterator[tuple[Operation, str]]:
 
 def _cluster(_: Object) -> Iterator[tuple[Operation, str]]:
     yield "added", _sql("CREATE ROLE mutant LOGIN")
-    yield "overridden", _sql("ALTER SYSTEM SET log_connections = off")
+    # From PostgreSQL 17 on the server itself refuses it, and the file is all that is left.
+    system = _sql("ALTER SYSTEM SET log_connections = off")
+    file = "echo 'log_connections = off' >>$(ls -d /var/lib/postgresql/*/main)/postgresql.auto.conf"
+    yield "overridden", f"{system} 2>/dev/null || {file}; {RELOAD_POSTGRESQL}"
     yield "changed", _sql("ALTER ROLE ALL SET log_statement = 'none'")
+
+
+def _line(subject: Object) -> Iterator[tuple[Operation, str]]:
+    """A line of pg_hba.conf is missing, asks for less, or has one before it that lets in everybody."""
+    line, path = subject.name, subject.state["path"]
+    everybody = re.sub(r"^(\w+\s+\S+\s+)\S+(.*\s)\S+$", r"\1all\2trust", line.removesuffix(" map=art32"))
+    yield "removed", _replaced(path, line, "")
+    yield "changed", _replaced(path, line, re.sub(r"\b(peer|scram-sha-256)\b.*", "trust", line))
+    yield "added", _replaced(path, line, f"{everybody}\n{line}")
+
+
+def _replaced(path: str, line: str, instead: str) -> str:
+    program = (
+        "import pathlib, sys; name, old, new = sys.argv[1:]; path = pathlib.Path(name);"
+        " path.write_text(path.read_text().replace(old, new, 1))"
+    )
+    return f"python3 -c {shlex.quote(program)} {path} {shlex.quote(line)} {shlex.quote(instead)}; {RELOAD_POSTGRESQL}"
+
+
+def _certificate(subject: Object) -> Iterator[tuple[Operation, str]]:
+    name = subject.name
+    yield (
+        "removed",
+        f"rm -r /etc/letsencrypt/live/{name} /etc/letsencrypt/archive/{name} /etc/letsencrypt/renewal/{name}.conf",
+    )
+    yield "opened", f"chmod go+r /etc/letsencrypt/archive/{name}/privkey*.pem"
+    yield "disabled", f"sed -i '/^\\[renewalparams\\]/a autorenew = False' /etc/letsencrypt/renewal/{name}.conf"
+    served, other = f"/etc/nginx/certificates/{name}", "/etc/nginx/certificates/versions/mutant"
+    yield (
+        "changed",
+        f"rm -rf {other}; cp -rL {served} {other}; cd {other};"
+        " openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout privkey.pem"
+        f" -out fullchain.pem -subj /CN={name} -addext subjectAltName=DNS:{name} 2>/dev/null;"
+        f" ln -sfn versions/mutant {served}; systemctl reload nginx.service",
+    )
 
 
 def _database(subject: Object) -> Iterator[tuple[Operation, str]]:
@@ -252,8 +292,10 @@ def _sql(statement: str, database: str = "postgres") -> str:
 
 _SAID: Mapping[str, Callable[[str], str]] = {
     "absent": str,
+    "certificate": str,
     "cluster": lambda _: "",
     "database": lambda _: "",
+    "line": lambda _: "pg_hba.conf",
     "login": lambda _: "",
     "account": lambda name: f" {name}",
     "file": str,
@@ -267,10 +309,12 @@ _SAID: Mapping[str, Callable[[str], str]] = {
 _OF_KIND = {
     "absent": _place,
     "account": _account,
+    "certificate": _certificate,
     "cluster": _cluster,
     "database": _database,
-    "login": _login,
     "file": _file,
+    "line": _line,
+    "login": _login,
     "place": _place,
     "principals": _principals,
     "rule": _rule,

@@ -13,6 +13,7 @@ __all__ = [
     "Membership",
     "Object",
     "Owner",
+    "Setting",
     "identifier",
     "literal",
 ]
@@ -104,6 +105,33 @@ class Membership:
     def remove(self) -> str:
         """Return the statement that ends it."""
         return f"REVOKE {identifier(self.role)} FROM {identifier(self.grantee)} CASCADE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A role, or everybody where it is PUBLIC, has a setting of the server otherwise, in one database or in all."""
+
+    name: str
+    grantee: str = PUBLIC
+    database: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one line, without the value."""
+        where = f" in database {self.database}" if self.database else ""
+        return f"{self.grantee} has a setting {self.name} of its own{where}"
+
+    def add(self) -> str:
+        """Return nothing: none is ever declared."""
+        return ""
+
+    def remove(self) -> str:
+        """Return the statement that ends it."""
+        reset = f"RESET {'.'.join(map(identifier, self.name.split('.')))}"
+        if self.grantee == PUBLIC and self.database:
+            return f"ALTER DATABASE {identifier(self.database)} {reset}"
+        who = "ALL" if self.grantee == PUBLIC else identifier(self.grantee)
+        where = f" IN DATABASE {identifier(self.database)}" if self.database else ""
+        return f"ALTER ROLE {who}{where} {reset}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .declaration import ALL_OF_DATABASE, ALL_OF_SCHEMA, MARKER, Declaration, Service, WantedRole
-from .model import PUBLIC, Attributes, Fact, Grant, Membership, Object, Owner, identifier, literal
+from .model import PUBLIC, Attributes, Fact, Grant, Membership, Object, Owner, Setting, identifier, literal
 from .scram import make_verifier, verifies
 
 if TYPE_CHECKING:
@@ -40,8 +40,13 @@ class StoredRole:
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """What a cluster has: its roles (PostgreSQL's own left out), databases, and the facts about them."""
+    """What a cluster has: its roles (PostgreSQL's own left out), databases, and the facts about them.
 
+    `account` is the server's own role; `settings` are those that roles or databases have of their own.
+    """
+
+    account: str = "postgres"
+    settings: frozenset[Setting] = frozenset()
     roles: Mapping[str, StoredRole] = field(default_factory=dict)
     databases: frozenset[str] = frozenset(MAINTENANCE)
     facts: frozenset[Fact] = frozenset()
@@ -111,6 +116,8 @@ def plan_cluster(declaration: Declaration, cluster: Cluster, *, remove: bool) ->
 
     plan.roles += plan.compare(memberships, has_memberships, removed=lambda fact: remove or is_ours(fact))
     plan.rights += plan.compare(rights, has_rights, removed=lambda fact: remove or is_ours(fact))
+    concerned = ours | {PUBLIC, cluster.account}
+    plan.rights += plan.compare(set(), cluster.settings, removed=lambda fact: remove or fact.grantee in concerned)
     return plan
 
 

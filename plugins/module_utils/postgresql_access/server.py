@@ -20,7 +20,7 @@ else:
     HAS_PSYCOPG = True
 
 from .extensions import Extension, plan_extensions
-from .model import AccessError, Attributes, DefaultGrant, Fact, Grant, Membership, Object, Owner, identifier
+from .model import AccessError, Attributes, DefaultGrant, Fact, Grant, Membership, Object, Owner, Setting, identifier
 from .plan import Change, Cluster, Plan, StoredRole, fresh_cluster, fresh_database, plan_cluster, plan_database
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ select datname, pg_get_userbyid(datdba) from pg_database where datallowconn
 DATABASE_GRANTS = """
 select datname, case grantee when 0 then 'PUBLIC' else pg_get_userbyid(grantee) end, privilege_type, is_grantable
   from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) where datallowconn
+"""
+# What a role or a database has otherwise than the server; nobody declares any.
+SETTINGS = """
+select split_part(setting, '=', 1), case setrole when 0 then 'PUBLIC' else pg_get_userbyid(setrole) end,
+       coalesce(datname, '')
+  from pg_db_role_setting left join pg_database d on d.oid = setdatabase, unnest(setconfig) as setting
 """
 SCHEMA = """
 select nspname, pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'
@@ -231,6 +237,11 @@ def fetch_cluster(connection: psycopg.Connection[Any]) -> Cluster:
         for name, grantee, privilege, grantable in _rows(connection, DATABASE_GRANTS)
     }
     return Cluster(
+        account=connection.info.user,
+        settings=frozenset(
+            Setting(name=name, grantee=grantee, database=database)
+            for name, grantee, database in _rows(connection, SETTINGS)
+        ),
         roles={name: _role_of(rest) for name, *rest in _rows(connection, ROLES, BOOTSTRAP)},
         databases=frozenset(name for name, _ in databases),
         facts=frozenset(facts),
