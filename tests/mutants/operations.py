@@ -261,13 +261,13 @@ def _certificate(subject: Object) -> Iterator[tuple[Operation, str]]:
     yield "opened", f"chmod go+r /etc/letsencrypt/archive/{name}/privkey*.pem"
     yield "disabled", f"sed -i '/^\\[renewalparams\\]/a autorenew = False' /etc/letsencrypt/renewal/{name}.conf"
     served, other = f"/etc/nginx/certificates/{name}", "/etc/nginx/certificates/versions/mutant"
-    yield (
-        "changed",
+    serve_another = (
         f"rm -rf {other}; cp -rL {served} {other}; cd {other};"
         " openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout privkey.pem"
         f" -out fullchain.pem -subj /CN={name} -addext subjectAltName=DNS:{name} 2>/dev/null;"
-        f" ln -sfn versions/mutant {served}; systemctl reload nginx.service",
+        f" ln -sfn versions/mutant {served}; systemctl reload nginx.service"
     )
+    yield "changed", serve_another
 
 
 def _database(subject: Object) -> Iterator[tuple[Operation, str]]:
