@@ -35,6 +35,13 @@ SLOW = "conformance-"  # so begin the names of what takes a host seconds to tell
 SQL = Path(__file__).parent / "sql"
 REMOTE = Path(__file__).parent / "remote"
 
+# How certbot keeps each certificate: whether it is there and renewed, and whose its keys are.
+LINEAGES = (
+    "cd /etc/letsencrypt; for name in {names}; do"
+    " test -e renewal/$name.conf -a -e live/$name/cert.pem && echo kept $name;"
+    " grep -iqE '^autorenew *= *(false|no|off|0) *$' renewal/$name.conf && echo unrenewed $name;"
+    r" find archive/$name -name 'privkey*' -printf 'key %m %U %p\n'; done 2>/dev/null; true"
+)
 PINNED = "/etc/postgresql/art32/server.crt"
 ACCESS_LOG = "/var/log/nginx/access.log"
 SSHD_LOG = "journalctl -q --no-pager -o short-iso --since={} -t sshd -t sshd-session"
@@ -204,7 +211,9 @@ def _database(environment: Environment, host: str) -> dict[str, str]:
 
 
 def _web(environment: Environment, host: str) -> dict[str, str]:
+    names = shlex.join(service["domain"] for service in environment.services_on(host))
     return {
+        "certificates-kept": LINEAGES.format(names=names),
         "nginx-effective": "nginx -T",
         "nginx-logrotate": "cat /etc/logrotate.d/nginx",
         "nginx-log-ages": r"find /var/log/nginx -name 'access.log*' -size +0 -printf '%T@ %f\n'",

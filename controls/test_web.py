@@ -126,6 +126,23 @@ def test_web_server_and_renewal_are_set_up_as_declared(web: Machine) -> None:
     assert not found, f"What serves HTTPS, or renews its certificates, was changed: {'; '.join(found)}."
 
 
+@control("TLS-1")
+@pytest.mark.usefixtures("ours")
+def test_certificates_are_renewed_and_their_keys_are_roots_alone(web: Machine, declaration: Environment) -> None:
+    lines = [line.split() for line in web.observed("certificates-kept").text.splitlines()]
+    wanted = {service["domain"] for service in declaration.services_on(web.name)}
+    missing = sorted(wanted - {words[1] for words in lines if words[0] == "kept"})
+    off = [words[1] for words in lines if words[0] == "unrenewed"]
+    loose = [
+        path
+        for kind, mode, owner, path in (line for line in lines if line[0] == "key")
+        if (mode, owner) != ("600", "0")
+    ]
+    found = [f"certbot keeps none for {name}" for name in missing]
+    found += [f"{name} is not renewed" for name in off] + [f"{path} is not root's alone" for path in loose]
+    assert not found, f"Certificates are not kept as they have to be: {'; '.join(found)}."
+
+
 @control("LOG-2")
 @pytest.mark.usefixtures("ours")
 def test_rotation_is_set_up_as_declared(web: Machine) -> None:

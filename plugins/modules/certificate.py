@@ -15,7 +15,8 @@ description:
   - Before it issues, it looks at what would make the directory refuse, and fails with what to do about it. Names lead
     to this host in both families, port 80 arrives here, no CAA record forbids it, the directory offers the profile, and
     the host's own log of what was issued stays under Let's Encrypt's published limits.
-  - Renewal before the end of a lifetime is the work of certbot's timer.
+  - Renewal before the end of a lifetime is the work of certbot's timer. Where somebody switched it off, it is on again;
+    private keys that others may read are root's alone again.
   - Staging and production never mix. A certificate from another directory than the declared one is replaced.
 attributes:
   check_mode:
@@ -129,6 +130,7 @@ certificates:
   sample:
     - name: platform.example.test
       issued: ["it is for a.example.test, not for platform.example.test"]
+      mended: []
       deployed: true
       expires: "2026-08-01T10:00:00+00:00"
 removed:

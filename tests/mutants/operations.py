@@ -292,7 +292,7 @@ def _sql(statement: str, database: str = "postgres") -> str:
 
 _SAID: Mapping[str, Callable[[str], str]] = {
     "absent": str,
-    "certificate": str,
+    "certificate": lambda _: "Have each service's certificate, and nginx serve it",
     "cluster": lambda _: "",
     "database": lambda _: "",
     "line": lambda _: "pg_hba.conf",

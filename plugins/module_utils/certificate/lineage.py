@@ -7,6 +7,7 @@ certbot calls a certificate with its renewals a lineage: `renewal/NAME.conf` say
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 import subprocess
@@ -29,6 +30,8 @@ __all__ = [
     "issue",
     "issue_command",
     "lineages",
+    "mend",
+    "neglect",
     "parse_openssl",
     "parse_renewal",
     "read_lineage",
@@ -40,6 +43,8 @@ QUERY_SECONDS = 30
 ATTEMPTS = 4
 PAUSE_SECONDS = 5
 MESSAGE_LINES = 12
+# As certbot reads it.
+SWITCHED_OFF = re.compile(r"^autorenew *= *(?:false|no|off|0) *\n", re.MULTILINE | re.IGNORECASE)
 # Worth another try at once: the directory wants a fresh nonce, or the timer's certbot is at work just now.
 TRANSIENT = ("badNonce", "invalid anti-replay nonce", "Another instance of Certbot is already running")
 
@@ -103,6 +108,35 @@ def read_lineage(name: str, *, configuration: Path = CONFIGURATION) -> Lineage |
 def lineages(*, configuration: Path = CONFIGURATION) -> list[str]:
     """The names of all that certbot has."""
     return sorted(path.stem for path in (configuration / "renewal").glob("*.conf"))
+
+
+def neglect(name: str, *, configuration: Path = CONFIGURATION) -> list[str]:
+    """What is wrong with a lineage whose certificate will do: it would not be renewed, or its keys are not secret."""
+    renewal = configuration / "renewal" / f"{name}.conf"
+    is_off = renewal.is_file() and SWITCHED_OFF.search(renewal.read_text(encoding="utf-8"))
+    found = [f"its renewal is switched off in {renewal}"] if is_off else []
+    return found + [f"{key} is not for its owner alone" for key in _open_keys(name, configuration)]
+
+
+def mend(name: str, *, configuration: Path = CONFIGURATION) -> None:
+    """Have a lineage renewed again, and its keys secret."""
+    renewal = configuration / "renewal" / f"{name}.conf"
+    if renewal.is_file():
+        text = renewal.read_text(encoding="utf-8")
+        if SWITCHED_OFF.search(text):
+            written = renewal.with_suffix(".new")
+            written.write_text(SWITCHED_OFF.sub("", text), encoding="utf-8")
+            written.chmod(renewal.stat().st_mode & 0o7777)
+            written.replace(renewal)
+    owner = configuration.stat().st_uid
+    for key in _open_keys(name, configuration):
+        os.chown(key, owner, -1)
+        key.chmod(0o600)
+
+
+def _open_keys(name: str, configuration: Path) -> list[Path]:
+    keys, owner = (configuration / "archive" / name).glob("privkey*.pem"), configuration.stat().st_uid
+    return sorted(key for key in keys if (state := key.stat()).st_mode & 0o077 or state.st_uid != owner)
 
 
 def parse_renewal(text: str) -> dict[str, str]:

@@ -36,6 +36,8 @@ from .lineage import (
     issue,
     issue_command,
     lineages,
+    mend,
+    neglect,
     read_lineage,
 )
 from .preflight import preflight
@@ -77,17 +79,18 @@ ARGUMENTS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one certificate needs: the reasons to issue it, and whether nginx has to be given it."""
+    """What one certificate needs: the reasons to issue it, what else is to be mended, and whether nginx is given it."""
 
     wanted: Certificate
     issue: list[str]
+    mend: list[str]
     replace: bool
     deploy: bool
 
     @property
     def changed(self) -> bool:
         """Whether anything is to be done."""
-        return bool(self.issue) or self.deploy
+        return bool(self.issue or self.mend) or self.deploy
 
 
 def plan(options: Mapping[str, Any]) -> list[Plan]:
@@ -104,7 +107,13 @@ def plan_one(wanted: Certificate, options: Mapping[str, Any], served: bool) -> P
     """Compare one certificate."""
     lineage = read_lineage(wanted.name)
     reasons = reasons_to_issue(wanted, lineage, options)
-    return Plan(wanted=wanted, issue=reasons, replace=lineage is not None, deploy=bool(reasons) or not served)
+    return Plan(
+        wanted=wanted,
+        issue=reasons,
+        mend=neglect(wanted.name),
+        replace=lineage is not None,
+        deploy=bool(reasons) or not served,
+    )
 
 
 def reasons_to_issue(wanted: Certificate, lineage: Lineage | None, options: Mapping[str, Any]) -> list[str]:
@@ -135,6 +144,8 @@ def remove(name: str, options: Mapping[str, Any]) -> None:
 def carry_out(one: Plan, options: Mapping[str, Any]) -> None:
     """Issue and deploy what the plan says; raise CertificateError unless both are true afterwards."""
     name = one.wanted.name
+    if one.mend:
+        mend(name)
     if one.issue:
         preflight(one.wanted, options)
         obtain(one, options)
@@ -143,8 +154,8 @@ def carry_out(one: Plan, options: Mapping[str, Any]) -> None:
             raise CertificateError(
                 f"{name}: certbot issued, but under this name {'; '.join(left)}: see `certbot certificates`"
             )
-    # certbot has run it as its hook, whose failure it does not report.
-    run([options["deploy"], name])
+    if one.deploy:  # certbot has run it as its hook, whose failure it does not report
+        run([options["deploy"], name])
 
 
 def obtain(one: Plan, options: Mapping[str, Any]) -> None:
@@ -184,10 +195,19 @@ def answer(plans: list[Plan], virtualenv: str, environment_changed: bool, remove
     for one in plans:
         lineage = read_lineage(one.wanted.name)
         expires = lineage.expires.isoformat() if lineage else ""
-        certificates.append({"name": one.wanted.name, "issued": one.issue, "deployed": one.deploy, "expires": expires})
-        before += [f"{one.wanted.name}: {reason}" for reason in one.issue]
+        certificates.append(
+            {
+                "name": one.wanted.name,
+                "issued": one.issue,
+                "mended": one.mend,
+                "deployed": one.deploy,
+                "expires": expires,
+            }
+        )
+        before += [f"{one.wanted.name}: {reason}" for reason in (*one.issue, *one.mend)]
         before += [f"{one.wanted.name}: nginx does not serve it"] if one.deploy and not one.issue else []
         after += [f"{one.wanted.name}: issued"] if one.issue else []
+        after += [f"{one.wanted.name}: mended"] if one.mend else []
         after += [f"{one.wanted.name}: nginx serves it"] if one.deploy else []
     before += [f"{name}: undeclared" for name in removed]
     if environment_changed:
@@ -214,7 +234,7 @@ def look(options: Mapping[str, Any]) -> Look:
     outcome = ensure_certbot(options, check=True)
     found = [f"certbot's environment {outcome.directory}"] if outcome and outcome.changed else []
     for one in plan(options):
-        found += [f"{one.wanted.name}: {reason}" for reason in one.issue]
+        found += [f"{one.wanted.name}: {reason}" for reason in (*one.issue, *one.mend)]
         found += [f"{one.wanted.name}: nginx does not serve it"] if one.deploy and not one.issue else []
     left = undeclared(options)
     if options["undeclared"] == "remove":

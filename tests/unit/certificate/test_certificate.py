@@ -15,6 +15,8 @@ from ansible_collections.art32.server.plugins.module_utils.certificate import (
     differences,
     issue,
     issue_command,
+    mend,
+    neglect,
     parse_openssl,
     parse_renewal,
     read_lineage,
@@ -122,6 +124,25 @@ def test_a_damaged_certificate_is_named(configuration: Path) -> None:
     (configuration / "live" / WANTED.name / "cert.pem").write_text("nothing")
     with pytest.raises(CertificateError, match=r"cert\.pem is no certificate"):
         read_lineage(WANTED.name, configuration=configuration)
+
+
+def test_a_lineage_that_is_neglected_is_mended(configuration: Path) -> None:
+    renewal = configuration / "renewal" / f"{WANTED.name}.conf"
+    renewal.chmod(0o640)
+    key = configuration / "archive" / WANTED.name / "privkey1.pem"
+    key.parent.mkdir(parents=True)
+    key.touch(mode=0o600)
+    assert neglect(WANTED.name, configuration=configuration) == []
+    key.chmod(0o644)
+    renewal.write_text(RENEWAL.replace("[renewalparams]\n", "[renewalparams]\nautorenew = False\n"))
+    assert neglect(WANTED.name, configuration=configuration) == [
+        f"its renewal is switched off in {renewal}",
+        f"{key} is not for its owner alone",
+    ]
+    mend(WANTED.name, configuration=configuration)
+    assert neglect(WANTED.name, configuration=configuration) == []
+    assert renewal.read_text() == RENEWAL
+    assert renewal.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_first_certificate_replaces_nothing() -> None:
