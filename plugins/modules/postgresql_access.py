@@ -19,6 +19,8 @@ description:
   - Nobody may connect to a declared database, or make things in its schema V(public), merely by being there.
   - Roles of people that are no longer declared lose their login and sessions. The role goes too unless it
     owns something.
+  - The server's settings hold for everybody. What a declared role, everybody, the server's own account or a database
+    has otherwise (C(ALTER ROLE ... SET), C(ALTER DATABASE ... SET)) ends.
   - Extensions are made in the schema V(public), with those they need.
   - Other roles, memberships, databases, grants, owners, extensions, publications, subscriptions, foreign servers and
     replication slots that nobody declared are reported. No data is ever dropped.

@@ -20,6 +20,7 @@ from ansible_collections.art32.server.plugins.module_utils.postgresql_access.mod
     Grant,
     Membership,
     Object,
+    Setting,
     identifier,
     literal,
 )
@@ -155,6 +156,24 @@ CASES: list[tuple[str, Cluster, list[str], list[str]]] = [
         [],
         ["mallory has CONNECT on database shop"],
     ),
+    (
+        "a setting for everybody",
+        replace(converged(), settings=frozenset({Setting(name="log_statement")})),
+        ["no longer: PUBLIC has a setting log_statement of its own"],
+        [],
+    ),
+    (
+        "a setting of the server's own account",
+        replace(converged(), settings=frozenset({Setting(name="log_statement", grantee="postgres")})),
+        ["no longer: postgres has a setting log_statement of its own"],
+        [],
+    ),
+    (
+        "a stranger's setting",
+        replace(converged(), settings=frozenset({Setting(name="work_mem", grantee="mallory", database="shop")})),
+        [],
+        ["mallory has a setting work_mem of its own in database shop"],
+    ),
     ("another database", replace(converged(), databases=converged().databases | {"old"}), [], ["database old"]),
 ]
 
@@ -224,3 +243,18 @@ def test_names_and_texts_are_quoted() -> None:
     assert literal("a'b") == "'a''b'"
     with pytest.raises(AccessError):
         identifier("")
+
+
+@pytest.mark.parametrize(
+    ("setting", "statement"),
+    [
+        (Setting(name="log_statement"), 'ALTER ROLE ALL RESET "log_statement"'),
+        (Setting(name="pgaudit.log", database="shop"), 'ALTER DATABASE "shop" RESET "pgaudit"."log"'),
+        (
+            Setting(name="work_mem", grantee="jane", database="shop"),
+            'ALTER ROLE "jane" IN DATABASE "shop" RESET "work_mem"',
+        ),
+    ],
+)
+def test_a_setting_ends_where_it_was_made(setting: Setting, statement: str) -> None:
+    assert setting.remove() == statement
