@@ -82,6 +82,7 @@ FURTHER: Mapping[str, Mapping[Operation, str]] = {
 PLACED: Mapping[str, str] = {
     "/etc/systemd/system/postgresql@*.service.d/*": "[Service]\nNoNewPrivileges=no",
     "/etc/postgresql/*/conf.d/*": "log_connections = off",
+    "/etc/pgbackrest/conf.d/*": "[global]\nrepo1-retention-full=1",
     "/etc/nginx/sites-enabled/*": "server { listen 8081; }",
     "/etc/ssh/principals/*": "jane",
     "/etc/sudoers.d/*": "joe ALL=(ALL:ALL) NOPASSWD: ALL",
@@ -179,10 +180,19 @@ def _principals(subject: Object) -> Iterator[tuple[Operation, str]]:
 
 
 def _place(subject: Object) -> Iterator[tuple[Operation, str]]:
-    path = subject.name.replace("*", STRANGER)
+    path = _stranger_at(subject.name)
     content = next(text for pattern, text in PLACED.items() if fnmatchcase(path, pattern))
     after = f"; {RELOAD}" if "/systemd/" in path else ""
     yield "added", f"mkdir -p $(dirname {path}); printf '%s\\n' '{content}' >{path}{after}"
+
+
+def _stranger_at(place: str) -> str:
+    """A file that nobody declared in a place, where it is read."""
+    if "/systemd/" in place and place.endswith(".d/*"):
+        unit = re.sub(r"(\[-\.\]|\.)?\*(\.service)?$", "", place.removesuffix(".d/*"))
+        return f"{unit if unit.endswith(('.service', '.socket', '.timer')) else f'{unit}.service'}.d/{STRANGER}.conf"
+    # sudo passes over names with a dot.
+    return place.replace("*", STRANGER) + (".conf" if re.search(r"/(conf|sshd_config)\.d/\*$", place) else "")
 
 
 def _unit(subject: Object) -> Iterator[tuple[Operation, str]]:
@@ -299,7 +309,7 @@ _SAID: Mapping[str, Callable[[str], str]] = {
     "login": lambda _: "",
     "account": lambda name: f" {name}",
     "file": str,
-    "place": lambda name: name.replace("*", STRANGER),
+    "place": _stranger_at,
     "principals": lambda name: f"/etc/ssh/principals/{name}",
     "rule": lambda _: "/usr/local/lib/art32/firewall",
     "rules": lambda _: "/usr/local/lib/art32/firewall",
