@@ -5,7 +5,7 @@ Of the way in it is known from the roles' own folders; the other roles note on t
 
 from __future__ import annotations
 
-__all__ = ["CLOCK_AND_ALARMS", "SSHD_FOR_ROOT", "UPGRADES", "files", "paths", "problems", "sshd_settings"]
+__all__ = ["CLOCK_AND_ALARMS", "SSHD_FOR_ROOT", "UPGRADES", "files", "is_noted", "paths", "problems", "sshd_settings"]
 
 import base64
 from hashlib import sha256
@@ -78,6 +78,11 @@ def problems(managed: Machine, role: str, *, only: Sequence[str] = ("*",), witho
     if found is None:
         raise NotAssessedError(f"what role {role} keeps was never noted on {managed.name}; site.yml does")
     return found
+
+
+def is_noted(managed: Machine, role: str) -> bool:
+    """Whether a role has noted what it keeps on a host."""
+    return manifests.problems(managed.observed("manifests").text, role) is not None
 
 
 def sshd_settings(environment: Environment, host: str) -> dict[str, str]:

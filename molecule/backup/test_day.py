@@ -60,6 +60,10 @@ def at_once(backup: Machine) -> Iterator[None]:
     place = f"{DROPINS}/{TIMER}.d"
     jitter = "[Timer]\nRandomizedDelaySec=0\n"
     backup.check_output("systemctl stop %s", TIMER)
+    # What it has just begun may wait for another unit.
+    state = "systemctl show -P ActiveState %s | grep -qxE 'inactive|failed'"
+    begun = f"systemctl list-jobs --no-legend | grep -q art32-; test $? = 1 && {state}"
+    until(lambda: backup.run(begun, BACKUP).rc == 0, "what was begun ends", 300)
     backup.check_output("mkdir -p %s; printf %%s %s >%s/now.conf; systemctl daemon-reload", place, jitter, place)
     yield
     backup.check_output("rm -r %s; systemctl daemon-reload; systemctl restart %s", place, TIMER)

@@ -48,9 +48,12 @@ def run(machine: Machine, unit: str) -> bool:
 
 
 def last_words(machine: Machine, unit: str) -> str:
-    """What a unit said in its last run."""
-    invocation = machine.check_output("systemctl show -P InvocationID %s", unit)
-    return str(machine.check_output("journalctl -q --no-pager -o cat _SYSTEMD_INVOCATION_ID=%s", invocation))
+    """What a unit said in the last of its runs that said anything; its timer may have started one since."""
+    fields = "--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID"
+    told = machine.check_output(f"journalctl -q --no-pager -o json {fields} -n 200 -u %s", unit)
+    lines = [line for line in map(json.loads, told.splitlines()) if "_SYSTEMD_INVOCATION_ID" in line]
+    newest = lines[-1]["_SYSTEMD_INVOCATION_ID"] if lines else ""
+    return "\n".join(line["MESSAGE"] for line in lines if line["_SYSTEMD_INVOCATION_ID"] == newest)
 
 
 def sql(server: Machine, statement: str, database: str = "postgres") -> str:

@@ -81,7 +81,8 @@ def _of_transaction(asked: Mapping[str, Any]) -> Iterator[Object]:
 
 def _names(asked: Mapping[str, Any]) -> Iterable[tuple[Kind, Iterable[str]]]:
     return [
-        ("place", asked.get("owns") or []),
+        # A place with room for one file is that file.
+        ("place", [place for place in asked.get("owns") or [] if "*" in place]),
         ("absent", asked.get("absent") or []),
         ("package", asked.get("packages") or []),
         ("directory", [entry["path"] for entry in asked.get("directories") or []]),
