@@ -128,15 +128,16 @@ def mend(name: str, *, configuration: Path = CONFIGURATION) -> None:
             written.write_text(SWITCHED_OFF.sub("", text), encoding="utf-8")
             written.chmod(renewal.stat().st_mode & 0o7777)
             written.replace(renewal)
-    owner = configuration.stat().st_uid
     for key in _open_keys(name, configuration):
-        os.chown(key, owner, -1)
+        os.chown(key, configuration.stat().st_uid, -1)
         key.chmod(0o600)
 
 
 def _open_keys(name: str, configuration: Path) -> list[Path]:
-    keys, owner = (configuration / "archive" / name).glob("privkey*.pem"), configuration.stat().st_uid
-    return sorted(key for key in keys if (state := key.stat()).st_mode & 0o077 or state.st_uid != owner)
+    """Private keys that others may read, or that belong to another account than what certbot keeps."""
+    found = {key: key.stat() for key in sorted((configuration / "archive" / name).glob("privkey*.pem"))}
+    owner = configuration.stat().st_uid if found else 0
+    return [key for key, state in found.items() if state.st_mode & 0o077 or state.st_uid != owner]
 
 
 def parse_renewal(text: str) -> dict[str, str]:

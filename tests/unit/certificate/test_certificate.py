@@ -145,6 +145,11 @@ def test_a_lineage_that_is_neglected_is_mended(configuration: Path) -> None:
     assert renewal.stat().st_mode & 0o777 == 0o640
 
 
+def test_where_certbot_never_was_nothing_is_neglected(tmp_path: Path) -> None:
+    assert neglect(WANTED.name, configuration=tmp_path / "letsencrypt") == []
+    mend(WANTED.name, configuration=tmp_path / "letsencrypt")
+
+
 def test_a_first_certificate_replaces_nothing() -> None:
     command = issue_command(Path("/opt/certbot"), WANTED, AUTHORITY, replace=False)
     assert "--force-renewal" not in command
