@@ -6,6 +6,7 @@ __all__ = [
     "ANY",
     "KNOWN",
     "LEAST_INDEX",
+    "PROFILE",
     "SERVICE",
     "SSH_AUDIT",
     "SSLYZE",

@@ -81,12 +81,14 @@ def test_person_logs_in_over_tls_from_the_management(
 def test_databases_and_their_readers_equal_the_declaration(
     database: Machine, running: dict[str, Any], wanted: cluster.Expected
 ) -> None:
-    found = cluster.excess_grants(running, wanted)
+    found = cluster.database_problems(running, wanted)
     assert not found, f"The databases differ from services: {'; '.join(found)}."
 
 
 @control("DB-1")
 def test_settings_hold_for_everybody(database: Machine, running: dict[str, Any]) -> None:
+    if "own_settings" not in running:
+        not_assessed("the bundle is from a time when this was not asked")
     found = cluster.setting_problems(running)
     assert not found, f"The server's settings do not hold for everybody: {'; '.join(found)}."
 

@@ -22,7 +22,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "tests"
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
-SKIP = re.compile(r"SKIPPED \[\d+\] (\S+?):(?:\d+:)? (.*)")
+# A reason has to be short: molecule shows each line as an entry of a list, quoted, and breaks it after 80 characters.
+SKIP = re.compile(r"(?m)SKIPPED \[\d+\] (\S+?):(?:\d+:)? (.*?)['\"]?$")
 FAILURE = re.compile(r"^\s*(?:- )?['\"]?(?:FAILED|ERROR) (\S+::.*)")  # molecule shows it as an entry of a list
 # What a failed test says of its failure; of a playbook's whole output, the lines that matter.
 SAID = re.compile(r"^\s*(?:- )?['\"]?E {2,}(.*\S)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Expected",
-    "excess_grants",
+    "database_problems",
     "expected",
     "extension_problems",
     "hba_problems",
@@ -94,8 +94,8 @@ def membership_problems(cluster: Mapping[str, Any], wanted: Expected) -> list[st
     return problems + [f"{member} is not in {group}" for group, member in sorted(wanted.memberships - found)]
 
 
-def excess_grants(cluster: Mapping[str, Any], wanted: Expected) -> list[str]:
-    """Databases that are not declared, and who may connect to a declared one though not concerned."""
+def database_problems(cluster: Mapping[str, Any], wanted: Expected) -> list[str]:
+    """Databases that are not the declared ones; who connects to one though not concerned, or cannot though concerned."""
     found = set(cluster["databases"])
     problems = [f"database {name} is not declared" for name in sorted(found - wanted.databases - TEMPLATES)]
     problems += [f"database {name} is missing" for name in sorted(wanted.databases - found)]
@@ -116,7 +116,7 @@ def setting_problems(cluster: Mapping[str, Any]) -> list[str]:
     """Settings of the server that somebody, or everybody in some database, has otherwise."""
     return [
         f"{who} has {name} otherwise{f' in database {database}' if database else ''}"
-        for who, database, name in sorted(cluster.get("own_settings", []))
+        for who, database, name in sorted(cluster["own_settings"])
     ]
 
 

@@ -1,5 +1,5 @@
 // Scans a site as MDN's HTTP Observatory does, whatever address its name has here:
-//   node observatory.mjs PACKAGE NAME ADDRESS
+//   node scan.mjs PACKAGE NAME ADDRESS
 // Its own launcher replaces the roots that are trusted (NODE_EXTRA_CA_CERTS), so its scanner is called directly.
 import dns from "node:dns";
 import { pathToFileURL } from "node:url";

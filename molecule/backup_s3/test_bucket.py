@@ -370,9 +370,8 @@ def test_newer_versions_read_the_bucket_as_it_was(
 ) -> None:
     moment, label, _ = yesterday
     if "repo-target-time" not in server.check_output("pgbackrest help restore"):
-        # Debian 12's reads only what is there now; there the bucket is brought back first, as below.
         server.check_output("grep -q bookworm /etc/os-release")
-        return
+        pytest.skip("only on Debian 13")
     restored(server, label, saved, f'--repo=1 --repo-target-time="{moment}"')
 
 

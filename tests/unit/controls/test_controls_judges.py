@@ -169,9 +169,24 @@ def problems(found: dict[str, Any]) -> list[str]:
         *cluster.loose_logins(found, WANTED),
         *cluster.role_problems(found, WANTED),
         *cluster.membership_problems(found, WANTED),
-        *cluster.excess_grants(found, WANTED),
+        *cluster.database_problems(found, WANTED),
         *cluster.outgoing(found, []),
     ]
+
+
+def test_who_is_concerned_has_to_be_able_to_connect() -> None:
+    found = sound()
+    found["databases"]["platform"]["grants"].remove(["platform_readonly", "CONNECT"])
+    assert problems(found) == ["platform_readonly cannot connect to database platform"]
+
+
+def test_a_setting_that_somebody_has_otherwise_is_named() -> None:
+    own = [["jane", "platform", "log_statement"], ["everybody", "", "work_mem"]]
+    assert cluster.setting_problems({"own_settings": own}) == [
+        "everybody has work_mem otherwise",
+        "jane has log_statement otherwise in database platform",
+    ]
+    assert cluster.setting_problems({"own_settings": []}) == []
 
 
 def test_declared_cluster_has_no_problem() -> None:
