@@ -95,7 +95,7 @@ def membership_problems(cluster: Mapping[str, Any], wanted: Expected) -> list[st
 
 
 def database_problems(cluster: Mapping[str, Any], wanted: Expected) -> list[str]:
-    """Databases that are not the declared ones; who connects to one though not concerned, or cannot though concerned."""
+    """Databases that are not the declared ones; who connects though not concerned, or cannot though concerned."""
     found = set(cluster["databases"])
     problems = [f"database {name} is not declared" for name in sorted(found - wanted.databases - TEMPLATES)]
     problems += [f"database {name} is missing" for name in sorted(wanted.databases - found)]
