@@ -52,7 +52,7 @@ def _differences(wanted: Mapping[str, str], there: Mapping[str, str] | None, kin
     if kind == "files" and ("link" in wanted) != (there["kind"] == "link"):
         return ["is something else than what is declared"]
     other = []
-    if any(wanted[name] != there.get(name) for name in ("link", "sha256", "sha256_shown") if name in wanted):
+    if any(wanted[name] != there.get(name) for name in ("link", "sha256", "hmac_sha256") if name in wanted):
         other.append("is not what was declared")
     if there["kind"] == "link":  # whose mode is nothing
         return other

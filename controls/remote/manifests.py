@@ -1,12 +1,13 @@
 """Prints what the roles' lists say that they keep on the host they are run on, and what is there instead.
 
 It is read by the host's Python from its command line, so it needs nothing but the standard library. The lists are those
-of plugins/module_utils/transaction/manifest.py; what they hide of a file is left out of the digest here as well.
+of plugins/module_utils/transaction/manifest.py; of a secret it prints a digest under the host's key, which it keeps.
 """
 
 from __future__ import annotations
 
 import grp
+import hmac
 import json
 import os
 import pwd
@@ -18,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 LISTS = "/var/lib/art32/transaction/manifest/*.json"
+KEY = "/var/lib/art32/transaction/manifest.key"
 PACKAGES = "/var/lib/dpkg/info"
 # Where a drop-in can be, besides the packages' own places.
 UNIT_PLACES = tuple(f"{top}/systemd/system{kind}" for top in ("/etc", "/run") for kind in ("", ".control"))
@@ -53,8 +55,16 @@ def name_of(lookup: object, number: int) -> str:
         return str(number)
 
 
-def file(path: str, listed: dict[str, str], hidden: str) -> dict[str, str] | None:
-    """A file's attributes, and of its content as much as the list has."""
+def key() -> bytes:
+    """The key of the host's digests, empty when it is lost: then nothing is equal to what the list has."""
+    try:
+        return Path(KEY).read_bytes()
+    except OSError:
+        return b""
+
+
+def file(path: str, listed: dict[str, str]) -> dict[str, str] | None:
+    """A file's attributes, and the digest of its content that the list has."""
     found = attributes(path)
     if found is None or found["kind"] == "directory":
         return found
@@ -63,9 +73,8 @@ def file(path: str, listed: dict[str, str], hidden: str) -> dict[str, str] | Non
     content = Path(path).read_bytes()
     if "sha256" in listed:
         found["sha256"] = sha256(content).hexdigest()
-    if "sha256_shown" in listed:
-        shown = [line for line in content.splitlines(keepends=True) if not re.search(hidden.encode(), line)]
-        found["sha256_shown"] = sha256(b"".join(shown)).hexdigest()
+    if "hmac_sha256" in listed:
+        found["hmac_sha256"] = hmac.digest(key(), content, "sha256").hex()
     return found
 
 
@@ -74,7 +83,7 @@ def found(listed: dict[str, dict[str, dict[str, str]]], units: dict[str, dict[st
     files = listed["files"]
     present = set(paths(*listed["owns"]))
     return {
-        "files": {path: file(path, entry, str(listed["hidden"])) for path, entry in files.items()},
+        "files": {path: file(path, entry) for path, entry in files.items()},
         "directories": {path: attributes(path) for path in listed["directories"]},
         "absent": [path for path in listed["absent"] if os.path.lexists(path)],
         "strangers": sorted(present - files.keys()),

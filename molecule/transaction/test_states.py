@@ -108,6 +108,7 @@ def test_an_undeclared_file_in_an_owned_place_is_removed(lantern: Host, plays: P
 
 
 LIST = "/var/lib/art32/transaction/manifest/lantern.json"
+KEY = "/var/lib/art32/transaction/manifest.key"
 
 
 def test_the_list_of_what_is_declared_comes_changes_and_goes_back_with_it(lantern: Host, plays: Plays) -> None:
@@ -125,6 +126,10 @@ def test_the_list_of_what_is_declared_comes_changes_and_goes_back_with_it(lanter
     assert lantern.says(f"cat {LIST}") != before
     lantern.says(f"rm {LIST}")
     assert plays.result(manifest=True, word="second")["changes"] == [f"Make {LIST}"]
+    lantern.says(f"rm {KEY}")
+    assert f"Make {KEY}" in plays.result(manifest=True, word="second")["changes"]
+    assert not plays.result(manifest=True, word="second")["changed"]
+    assert lantern.says(f"stat -c '%U %a' {KEY}") == "root 600"
     assert plays.result()["changed"]
 
 

@@ -129,7 +129,8 @@ options:
   manifest:
     description:
       - Keeps a list of all that is declared in C(/var/lib/art32/transaction/manifest) on the host, for an audit to
-        compare with. No secret can be told from it.
+        compare with. No secret can be told from it - what not everybody may read has a digest under a key of the host
+        (C(/var/lib/art32/transaction/manifest.key), made when it is missing).
     type: bool
     default: false
   prepare:

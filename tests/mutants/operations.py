@@ -195,6 +195,10 @@ def _stranger_at(place: str) -> str:
     return place.replace("*", STRANGER) + (".conf" if re.search(r"/(conf|sshd_config)\.d/\*$", place) else "")
 
 
+def _directory(subject: Object) -> Iterator[tuple[Operation, str]]:
+    yield "opened", f"chmod o+w {subject.name}"
+
+
 def _unit(subject: Object) -> Iterator[tuple[Operation, str]]:
     name, state = subject.name, subject.state
     if state.get("masked"):
@@ -305,6 +309,7 @@ _SAID: Mapping[str, Callable[[str], str]] = {
     "certificate": lambda _: "Have each service's certificate, and nginx serve it",
     "cluster": lambda _: "",
     "database": lambda _: "",
+    "directory": str,
     "line": lambda _: "pg_hba.conf",
     "login": lambda _: "",
     "account": lambda name: f" {name}",
@@ -322,6 +327,7 @@ _OF_KIND = {
     "certificate": _certificate,
     "cluster": _cluster,
     "database": _database,
+    "directory": _directory,
     "file": _file,
     "line": _line,
     "login": _login,

@@ -2,15 +2,18 @@
 """The list of what a transaction declares, kept on the host for whoever compares later without the declaration.
 
 It is one more file of the transaction: it is installed, and taken back, with the others. No secret can be told from it:
-lines that look like one are left out of a file's digest, and a file that is nothing but a secret has none.
+what not everybody on the host may read has a digest (RFC 2104) under a key that never leaves the host.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import MANIFESTS, Directory, File, parse
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["path_of", "requested"]
 
-# A line with such a word in it may have the secret beside it.
-HIDDEN = r"(?i)pass|secret|token|key"
+# By which the host alone knows a secret again: 32 random bytes in hexadecimal digits, made when it is missing.
+KEY = f"{MANIFESTS}.key"
+_IS_KEY = re.compile(rb"[0-9a-f]{64}\n")
 _WORLD_READABLE = 0o004
 
 
@@ -43,18 +47,29 @@ def requested(parameters: Mapping[str, Any]) -> Request:
 
 
 def _with_manifest(request: Request) -> Request:
-    path = path_of(request.name)
-    listed = json.dumps(_listed(request), indent=1, sort_keys=True) + "\n"
+    key = _key()
+    listed = json.dumps(_listed(request, key), indent=1, sort_keys=True) + "\n"
     directory = Directory(path=MANIFESTS, owner="root", group="root", mode=0o700)
-    kept = File(path=path, content=listed.encode(), mode=0o600)
-    return replace(request, directories=(*request.directories, directory), files=(*request.files, kept))
+    kept = (
+        File(path=KEY, content=key, mode=0o600, secret=True),
+        File(path=path_of(request.name), content=listed.encode(), mode=0o600),
+    )
+    return replace(request, directories=(*request.directories, directory), files=(*request.files, *kept))
 
 
-def _listed(request: Request) -> dict[str, object]:
+def _key() -> bytes:
+    """The host's key, or one that becomes it with this transaction."""
+    try:
+        found = Path(KEY).read_bytes()
+    except OSError:
+        found = b""
+    return found if _IS_KEY.fullmatch(found) else os.urandom(32).hex().encode() + b"\n"
+
+
+def _listed(request: Request, key: bytes) -> dict[str, object]:
     return {
         "name": request.name,
-        "hidden": HIDDEN,
-        "files": {entry.path: _attributes(entry) | _content(entry) for entry in request.files},
+        "files": {entry.path: _attributes(entry) | _content(entry, key) for entry in request.files},
         "directories": {entry.path: _attributes(entry) for entry in request.directories},
         "absent": list(request.absent),
         "owns": [] if request.keep_shipped else list(request.owns),
@@ -69,14 +84,10 @@ def _attributes(entry: File | Directory) -> dict[str, str]:
     return {"owner": entry.owner, "group": entry.group, "mode": f"{entry.mode:04o}"}
 
 
-def _content(entry: File) -> dict[str, str]:
-    """What tells the content: the target of a link, or a digest where one gives nothing away."""
+def _content(entry: File, key: bytes) -> dict[str, str]:
+    """What tells the content: the target of a link, or a digest, under the host's key where it is not for everybody."""
     if entry.link is not None:
         return {"link": entry.link}
     if not entry.secret and entry.mode & _WORLD_READABLE:
         return {"sha256": hashlib.sha256(entry.content).hexdigest()}
-    lines = entry.content.splitlines(keepends=True)
-    shown = [line for line in lines if not re.search(HIDDEN.encode(), line)]
-    if entry.secret and len(shown) == len(lines):  # which line is the secret cannot be told
-        return {}
-    return {"sha256_shown": hashlib.sha256(b"".join(shown)).hexdigest()}
+    return {"hmac_sha256": hmac.digest(key, entry.content, "sha256").hex()}

@@ -167,7 +167,7 @@ class Request:
 
 def concerns(entry: Activation, path: str) -> bool:
     """Whether a change of the file at `path` calls for this activation."""
-    if path.startswith(f"{MANIFESTS}/"):
+    if path.startswith(MANIFESTS):  # the lists, and the key of their digests
         return False
     return not entry.files or any(fnmatch.fnmatchcase(path, pattern) for pattern in entry.files)
 

@@ -10,6 +10,7 @@ import pytest
 from controls.judges import manifests
 
 FILE = {"owner": "root", "group": "root", "mode": "0644", "sha256": "aa"}
+SECRET = {"owner": "root", "group": "root", "mode": "0600", "hmac_sha256": "aa"}
 SERVICE = {
     "ActiveState": "active",
     "UnitFileState": "enabled",
@@ -21,7 +22,7 @@ SERVICE = {
 DROP_IN = "/etc/systemd/system/web.service.d/art32.conf"
 DECLARED: dict[str, Any] = {
     "name": "web",
-    "files": {"/etc/web": FILE, DROP_IN: FILE, "/etc/link": {**FILE, "link": "a"}},
+    "files": {"/etc/web": FILE, DROP_IN: FILE, "/etc/link": {**FILE, "link": "a"}, "/etc/secret": SECRET},
     "directories": {"/etc/dir": {"owner": "root", "group": "root", "mode": "0755"}},
     "units": {"web.service": {"state": "started", "enabled": True, "masked": None}},
 }
@@ -30,6 +31,7 @@ FOUND: dict[str, Any] = {
         "/etc/web": {**FILE, "kind": "file"},
         DROP_IN: {**FILE, "kind": "file"},
         "/etc/link": {**FILE, "mode": "0777", "kind": "link", "link": "a"},
+        "/etc/secret": {**SECRET, "kind": "file"},
     },
     "directories": {"/etc/dir": {"kind": "directory", "owner": "root", "group": "root", "mode": "0755"}},
     "absent": [],
@@ -68,6 +70,10 @@ def test_a_host_as_it_was_declared_has_no_problem() -> None:
         (
             {"files": {**FOUND["files"], "/etc/link": {**FILE, "kind": "link", "link": "b"}}},
             "/etc/link is not what was declared",
+        ),
+        (
+            {"files": {**FOUND["files"], "/etc/secret": {**SECRET, "kind": "file", "hmac_sha256": "bb"}}},
+            "/etc/secret is not what was declared",
         ),
         ({"directories": {"/etc/dir": None}}, "/etc/dir is missing"),
         ({"absent": ["/etc/old"]}, "/etc/old is there, which may not be"),

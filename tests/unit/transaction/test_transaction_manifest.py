@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.art32.server.plugins.module_utils.transaction import manifest, model
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LISTS = (
     *("packages", "directories", "files", "owns", "absent", "prepare"),
@@ -52,21 +57,50 @@ def test_a_request_without_it_has_no_list() -> None:
     assert [entry.path for entry in request.files] == ["/etc/web/conf"]
 
 
-@pytest.mark.parametrize(
-    ("content", "other", "is_told"),
-    [
-        (b"a=1\npassword=x\n", b"a=1\npassword=y\n", False),
-        (b"a=1\npassword=x\n", b"a=2\npassword=x\n", True),
-        (b"only the word itself\n", b"another one\n", False),
-    ],
-)
-def test_no_secret_can_be_told_from_it(content: bytes, other: bytes, is_told: bool) -> None:
-    entry = {"dest": "/etc/web/conf", "mode": "0600", "secret": True}
-    one, two = (listed(declared({"/etc/web/conf": text}, entry))["files"]["/etc/web/conf"] for text in (content, other))
-    assert (one != two) == is_told
+def digest_of_a_secret(content: bytes, **entry: Any) -> str:  # noqa: ANN401 - as above
+    request = declared({"/etc/web/conf": content}, {"dest": "/etc/web/conf", "mode": "0600", **entry})
+    told = listed(request)["files"]["/etc/web/conf"]
+    assert set(told) == {"owner", "group", "mode", "hmac_sha256"}
+    return str(told["hmac_sha256"])
+
+
+@pytest.fixture
+def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The host's key, which is not there yet."""
+    monkeypatch.setattr(manifest, "KEY", str(tmp_path / "key"))
+    return tmp_path / "key"
+
+
+@pytest.mark.parametrize("entry", [{"secret": True}, {"mode": "0640"}, {"secret": True, "mode": "0644"}])
+def test_the_host_knows_a_secret_again(key: Path, entry: dict[str, Any]) -> None:
+    key.write_text("a" * 64 + "\n", encoding="utf-8")
+    assert digest_of_a_secret(b"one", **entry) == digest_of_a_secret(b"one", **entry)
+    assert digest_of_a_secret(b"one", **entry) != digest_of_a_secret(b"two", **entry)
+
+
+def test_nobody_without_its_key_can_tell_a_secret(key: Path) -> None:
+    key.write_text("a" * 64 + "\n", encoding="utf-8")
+    here = digest_of_a_secret(b"one")
+    key.write_text("b" * 64 + "\n", encoding="utf-8")
+    assert digest_of_a_secret(b"one") != here
+    assert hashlib.sha256(b"one").hexdigest() != here
+
+
+@pytest.mark.parametrize("broken", [None, b"", b"a" * 63 + b"\n", b"z" * 64 + b"\n"])
+def test_a_key_is_made_where_there_is_none(key: Path, broken: bytes | None) -> None:
+    if broken is not None:
+        key.write_bytes(broken)
+    request = declared({})
+    made = next(entry for entry in request.files if entry.path == str(key))
+    assert (made.mode, made.owner, made.secret) == (0o600, "root", True)
+    assert re.fullmatch(rb"[0-9a-f]{64}\n", made.content)
+    assert key.exists() == (broken is not None)  # the transaction writes it, and takes it back
+    key.write_bytes(made.content)
+    assert made in declared({}).files
 
 
 def test_the_list_alone_makes_nothing_reload() -> None:
     activation = model.Activation(unit="web.service")
     assert model.concerns(activation, "/etc/web/conf")
     assert not model.concerns(activation, manifest.path_of("web"))
+    assert not model.concerns(activation, manifest.KEY)
