@@ -75,9 +75,6 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
         "file_permissions_backup_etc_shadow": BACKUPS,
     },
     "systemd-analyze": {
-        "art32-restore-drill.service": (
-            "it asks the services' own checks, whose credentials systemd hides from units with mounts of their own"
-        ),
         "art32-revert-boot.service": "it puts back whatever a change had touched, and so has to reach everything",
         "art32-revert-finish.service": "it puts back whatever a change had touched, and so has to reach everything",
     },

@@ -232,7 +232,8 @@ def _app(environment: Environment, host: str) -> dict[str, str]:
 def reach(name: str, talks_to: Sequence[str]) -> dict[str, str]:
     """What a service's units may reach, what the names that it talks to mean now, and what they meant lately."""
     hosts = " ".join(shlex.quote(entry.rpartition(":")[0]) for entry in talks_to if entry[0] != "[")
-    units = f"art32-{name}.service art32-{name}-candidate.service art32-{name}-migrate.service art32-{name}.*.service"
+    kinds = ("", "-candidate", "-migrate", "-restored", ".*")
+    units = " ".join(f"art32-{name}{kind}.service" for kind in kinds)
     properties = "--property=Id,IPAddressAllow,IPAddressDeny,PrivateNetwork"
     return {
         f"units-{name}": f"cd /etc/systemd/system; systemctl show {properties} $(ls -d {units} 2>/dev/null)",

@@ -12,12 +12,20 @@ from controls import sources
 from controls.judges import units
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from controls.machine import Machine
 
 SERVICES = ["sample", "second-one"]
 UNITS = [
     *(f"art32-{name}" for name in SERVICES),
-    *("art32-sample-candidate", "art32-sample-migrate", "art32-sample.note", "art32-second-one.worker"),
+    *(
+        "art32-sample-candidate",
+        "art32-sample-migrate",
+        "art32-sample-restored",
+        "art32-sample.note",
+        "art32-second-one.worker",
+    ),
 ]
 TALKS_TO = ["127.0.0.1:22", "mail.example.test:587"]
 SECRETS = {"SECRET_KEY": "planted-secret-key-7f3a", "API_TOKEN": "planted-token-91bc"}
@@ -66,6 +74,32 @@ def test_it_logs_in_to_its_database_as_itself(server: Machine) -> None:
     told = ask(server, "sample", "/database")
     assert told["user"] == "sample"
     assert told["migrations"] == [["one", "sample_owner"]]
+
+
+RESTORED = "art32-sample-restored.service"
+DRILL = "/run/art32-drill"
+
+
+@pytest.fixture
+def restored(server: Machine) -> Iterator[None]:
+    """The live cluster in the place of one that a restore drill restored."""
+    server.check_output(f"mkdir {DRILL} && ln -s /var/run/postgresql {DRILL}/sockets")
+    yield
+    server.check_output(f"rm -r {DRILL}; systemctl reset-failed {RESTORED} || true")
+
+
+def test_it_is_asked_about_what_was_restored_as_itself(server: Machine, restored: None) -> None:
+    server.check_output(f"systemctl start {RESTORED}")
+    file = server.file(f"{DRILL}/sample.json")
+    assert (file.user, file.mode) == ("root", 0o600)
+    told = json.loads(file.content_string)
+    assert told == {"user": "sample", "rows": 1, "host": f"{DRILL}/sockets", "credentials": sorted(SECRETS)}
+
+
+def test_it_never_takes_the_live_database_for_what_was_restored(server: Machine, restored: None) -> None:
+    server.check_output(f"rm {DRILL}/sockets")
+    assert server.run(f"systemctl start {RESTORED}").rc == 1
+    assert server.file(f"{DRILL}/sample.json").content_string == ""
 
 
 def test_the_owner_cannot_log_in_at_rest(server: Machine) -> None:

@@ -63,6 +63,7 @@ asking.settimeout(5)
 asking.sendto(b"?", (sys.argv[1], 53))
 print(asking.recv(100).decode())
 """
+DRILL = "/var/lib/art32/drill/report.json"
 TROUBLE = re.compile(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", re.IGNORECASE)
 
 
@@ -249,6 +250,28 @@ def test_a_look_finds_what_differs_and_a_run_repairs_it(
     assert repaired.returncode == 0, repaired.stdout[-6000:] + repaired.stderr[-2000:]
     assert "changed=0" not in repaired.stdout
     assert look(environment) == {"server": [], "backup": []}
+
+
+def test_the_drill_asked_the_service_about_what_it_restored(server: Machine) -> None:
+    report = json.loads(server.file(DRILL).content_string)
+    assert report["passed"], report
+    assert report["services"] == {"platform": "logged in and checked"}
+
+
+def test_a_check_that_fails_on_what_was_restored_fails_the_drill(server: Machine) -> None:
+    drop_in = "/run/systemd/system/art32-platform-restored.service.d"
+    broken = "[Service]\nExecStart=\nExecStart=/bin/sh -c 'echo built to fail >&2; exit 1'\n"
+    start = "systemctl daemon-reload; systemctl start art32-restore-drill.service"
+    server.check_output("mkdir -p %s; printf '%%s' %s >%s/broken.conf", drop_in, broken, drop_in)
+    try:
+        assert server.run(start).rc == 1
+        report = json.loads(server.file(DRILL).content_string)
+        assert not report["passed"]
+        assert report["reason"].startswith("art32-platform-restored.service failed: ")
+        assert "built to fail" in report["reason"]
+        assert server.check_output("ls /var/lib/postgresql /run | grep art32-drill || true") == ""
+    finally:
+        server.check_output(f"rm -r {drop_in}; {start}")
 
 
 def test_a_check_with_diff_predicts_nothing(environment: Path) -> None:

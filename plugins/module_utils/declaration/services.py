@@ -28,6 +28,8 @@ ACCOUNTS = frozenset(
         *("systemd-timesync", "uucp"),
     }
 )
+# What the names of a service's further units end in.
+KINDS_OF_UNITS = ("-candidate", "-migrate", "-restored")
 UNITS = frozenset(
     {
         *("activity", "addresses", "alert", "backup-check", "break-glass", "certbot-renew", "certificate-watch"),
@@ -194,9 +196,7 @@ def _is_name(value: Any) -> bool:  # noqa: ANN401 - what the operator wrote
 
 
 def _is_taken(name: str) -> bool:
-    return (
-        name in RESERVED | ACCOUNTS | UNITS or name.startswith("revert-") or name.endswith(("-candidate", "-migrate"))
-    )
+    return name in RESERVED | ACCOUNTS | UNITS or name.startswith("revert-") or name.endswith(KINDS_OF_UNITS)
 
 
 def _says_of_name(value: Any) -> str:  # noqa: ANN401 - what the operator wrote

@@ -61,7 +61,7 @@ def units_of_the_collection() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["daemon", "revert-sshd", "shop-candidate", "shop-migrate", *units_of_the_collection()]
+    "name", ["daemon", "revert-sshd", "shop-candidate", "shop-migrate", "shop-restored", *units_of_the_collection()]
 )
 def test_no_service_takes_an_account_or_a_unit_of_the_system(name: str) -> None:
     (problem,) = check_services([PLATFORM | {"name": name}])

@@ -202,6 +202,7 @@ class Copy:
             "unix_socket_directories": str(self.sockets),
             "archive_mode": "off",
             "shared_buffers": "64MB",
+            "jit": "off",  # a unit that may not make code at run time runs it
             "fsync": "off",
             "full_page_writes": "off",
             "ssl": "off",
@@ -262,10 +263,12 @@ class Copy:
 
 
 @contextmanager
-def scratch(cluster: Cluster, purpose: str) -> Iterator[Copy]:
-    """A copy that ends, and leaves nothing, with the block."""
+def scratch(cluster: Cluster, purpose: str, sockets: Path | None = None) -> Iterator[Copy]:
+    """A copy that ends, and leaves nothing, with the block; its socket is in a new directory where none is named."""
     place = Path(tempfile.mkdtemp(prefix=f"art32-{purpose}-", dir=HOME))
-    sockets = Path(tempfile.mkdtemp(prefix=f"art32-{purpose}-", dir="/run"))
+    if sockets is None:
+        sockets = Path(tempfile.mkdtemp(prefix=f"art32-{purpose}-", dir="/run"))
+    sockets.mkdir(exist_ok=True)
     account = pwd.getpwnam(ACCOUNT)
     for path in (place, sockets):
         os.chown(path, account.pw_uid, account.pw_gid)
