@@ -5,12 +5,9 @@ from __future__ import annotations
 __all__ = ["INSTALL", "INSTALL_RULES", "scanned", "statuses"]
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.resumable import CHECKOUT
+from tests import audits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,18 +34,7 @@ apt-get -q update
 def scanned(environment: Environment, directory: Path, *checks: str) -> dict[str, Any]:
     """The report of the scanners alone; checks are named by a part of their names."""
     chosen = ["-k", " or ".join(checks)] if checks else []
-    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", "-q", "-p", "no:cacheprovider", *chosen]
-    command += [f"--environment={environment.directory}", f"--evidence={directory}", "--kinds=scan"]
-    settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-    done = subprocess.run(
-        [*command, str(CHECKOUT / "controls" / "test_scanners.py")],
-        cwd=CHECKOUT,
-        env=settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (directory / "report.json").exists(), done.stdout + done.stderr
+    audits.run(environment.directory, directory, "--kinds=scan", *chosen, areas=["scanners"])
     report: dict[str, Any] = json.loads((directory / "report.json").read_text(encoding="utf-8"))
     return report
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # How many are tried in a row, with one last look at the end.
-ROW = 6
+ROW = 12
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import audits
+from tests.resumable import CHECKOUT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from controls.environment import Environment
 
-CHECKOUT = Path(__file__).parents[2]
 SECONDS = 300
 OPEN = re.compile(r"(\S+) on (\S+): ")
 TASK = re.compile(r"TASK \[art32\.server\.(\w+) : (?:\w+ \| )?(.*?)\]")
@@ -57,14 +59,7 @@ def audit(
 
     Those of other hosts are among them when they are asked for, as `CONTROL on HOST`. The checks write nothing.
     """
-    files = [str(CHECKOUT / "controls" / f"test_{area}.py") for area in areas] or [str(CHECKOUT / "controls")]
-    options = [f"--environment={environment}", f"--evidence={bundle}", "-q", "-p", "no:cacheprovider"]
-    settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", *options, *files]
-    done = subprocess.run(
-        command, cwd=CHECKOUT, env=settings, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
-    assert (bundle / "open.json").exists(), done.stdout + done.stderr
+    audits.run(environment, bundle, areas=areas)
     found: dict[str, list[str]] = {}
     for line in json.loads((bundle / "open.json").read_text(encoding="utf-8")):
         said = OPEN.match(line)
