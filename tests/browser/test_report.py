@@ -133,6 +133,13 @@ def test_it_is_readable_for_everybody(shown: Page, asked: list[str], address: st
     assert asked == [address]  # nothing of anybody else's, and no script
 
 
+def test_the_ten_questions_are_answered_on_the_first_screen_of_a_desk(shown: Page, size: str) -> None:
+    if size == "desk":
+        last = shown.locator(".answers > div").last.bounding_box()
+        assert last is not None
+        assert last["y"] + last["height"] <= SIZES[size][1]
+
+
 def test_what_is_not_in_order_is_open_and_the_rest_one_click_away(shown: Page) -> None:
     opened = shown.locator("details.promise[open]")
     assert {one.get_attribute("id") for one in opened.all()} == {"NET-1", "ACC-2"}
