@@ -32,6 +32,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from .marks import not_assessed
 
 if TYPE_CHECKING:
@@ -44,41 +46,23 @@ if TYPE_CHECKING:
 SSH_AUDIT = {"bookworm": "Hardened Debian 12 (version 3)", "trixie": "Hardened Debian 13 (version 1)"}
 
 
-def _profile() -> dict[str, str]:
-    """What Lynis asks for and these hosts do not have, by its own ids, each with the reason that stands above it."""
-    reasons: dict[str, str] = {}
-    reason = ""
-    for line in Path(__file__).with_name("lynis.prf").read_text(encoding="utf-8").splitlines():
+HERE = Path(__file__).parent
+SKIP = "skip-test="
+
+
+def _known() -> dict[str, dict[str, str]]:
+    """What is known of each scanner and no fault, by its own ids, each with the reason."""
+    known: dict[str, dict[str, str]] = yaml.safe_load(HERE.joinpath("known.yml").read_text(encoding="utf-8"))
+    reason, skipped = "", {}
+    for line in HERE.joinpath("lynis.prf").read_text(encoding="utf-8").splitlines():
         if line.startswith(SKIP):
-            reasons[line.removeprefix(SKIP)] = reason
+            skipped[line.removeprefix(SKIP)] = reason
         else:
             reason = line.removeprefix("#").strip()
-    return reasons
+    return {**known, "lynis": skipped}
 
 
-SKIP = "skip-test="
-BACKUPS = "Debian's own tools give the former file the group and mode of the file"
-# What a scanner says of every host like ours, by its own id, and why that is no fault.
-KNOWN: Mapping[str, Mapping[str, str]] = {
-    "lynis": _profile(),
-    "ssh-audit": {"Host keys": "the policy for Debian 13 forgets that a host may show a certificate besides its keys"},
-    "openscap": {
-        "package_nginx_removed": "it is what these hosts are for",
-        "package_pam_pwquality_installed": "nobody has a password whose quality could be judged",
-        "use_pam_wheel_group_for_su": "pam_wheel names the group root, in which nobody is, and not an empty one",
-        "accounts_umask_etc_bashrc": "the umask comes with the login, and shells started there have it",
-        "file_permission_user_init_files": "nobody else gets into a home; its files are as Debian lays them down",
-        "permissions_local_var_log": "the world may read when packages came and who logged in last, no more",
-        "file_ownerships_var_log": "nginx and PostgreSQL write their logs as the accounts that they run as",
-        "file_groupowner_backup_etc_gshadow": BACKUPS,
-        "file_permissions_backup_etc_gshadow": BACKUPS,
-        "file_permissions_backup_etc_shadow": BACKUPS,
-    },
-    "systemd-analyze": {
-        "art32-revert-boot.service": "it puts back whatever a change had touched, and so has to reach everything",
-        "art32-revert-finish.service": "it puts back whatever a change had touched, and so has to reach everything",
-    },
-}
+KNOWN: Mapping[str, Mapping[str, str]] = _known()
 LEAST_INDEX = 87
 # How exposed a unit may be at most: a service, the web server, and all that stands around them.
 SERVICE, WEB, ANY = 1.5, 3.0, 2.5
@@ -109,7 +93,7 @@ TESTSSL = (
     " </dev/null >/dev/null; cat $out"
 )
 # Where scripts/observatory installs it; its own launcher replaces the roots that are trusted, ours does not.
-OBSERVATORY = Path(__file__).parent.parent / ".cache/observatory/node_modules/@mdn/mdn-http-observatory"
+OBSERVATORY = HERE.parent / ".cache/observatory/node_modules/@mdn/mdn-http-observatory"
 HERE_SECONDS = 120
 CONTENT = "/usr/share/xml/scap/ssg/content/ssg-debian$VERSION_ID-ds.xml"
 PROFILE = "xccdf_org.ssgproject.content_profile_cis_level1_server"
@@ -117,7 +101,7 @@ OPENSCAP = (
     f". /etc/os-release; if [ -e {CONTENT} ]; then oscap xccdf eval --progress --profile {{}} {CONTENT};"
     ' else echo "there are no rules for Debian $VERSION_ID (ssg-debian)" >&2; fi'
 )
-SCAN = Path(__file__).with_name("observatory") / "scan.mjs"
+SCAN = HERE / "observatory" / "scan.mjs"
 SSLYZE = "PATH=$PATH:/opt/sslyze/bin sslyze --mozilla_config={policy} {ca} '{domain}:443{{{address}}}'"
 
 
