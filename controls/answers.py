@@ -103,7 +103,8 @@ def _reachable(seen: Seen) -> Found:
         lines.append(f"{host}: {_listed(opened) or 'nothing'} over {over}")
         evidence.append(kept)
     is_here = seen.environment.get("ansible_connection", host=visitors[0]) == "local"
-    return f"{'; '.join(lines)}. Seen from {visitors[0]}{' (the controller)' if is_here else ''}.", evidence
+    by = "the controller itself" if is_here else f"the machine {visitors[0]}"
+    return f"{'; '.join(lines)}. Tried from outside, by {by}.", evidence
 
 
 def _access(seen: Seen) -> Found:
@@ -167,7 +168,7 @@ def _backup(seen: Seen) -> Found:
             verified = seen.of(repository, f"backup-verified-{source}")
             newest = backups.newest(kept.json(), source, label=verified.json()["label"])
             age = _span((seen.time - newest.ended).total_seconds())
-            lines.append(f"{source}: {_minute(newest.ended)}, {age} before this audit, read back since")
+            lines.append(f"{source}: {_minute(newest.ended)}, {age} before this audit; checksums verified since")
             evidence += [kept, verified]
     if not lines:
         raise UnknownError("no host is declared that keeps copies")
@@ -183,7 +184,8 @@ def _restore(seen: Seen) -> Found:
         rows = sum(found["rows"] for found in drill["databases"].values())
         took = _span(sum(drill["seconds"].values()))
         when = _minute(datetime.fromisoformat(drill["time"]))
-        how = f"took {took}; {counted(rows, 'row')}, all as before" if drill["passed"] else f"FAILED: {drill['reason']}"
+        equal = f"took {took}; all {counted(rows, 'row')} equal to those of the live database"
+        how = equal if drill["passed"] else f"FAILED: {drill['reason']}"
         lines.append(f"{host}: {when}, {how}")
         evidence.append(kept)
     if not lines:
@@ -195,8 +197,10 @@ def _passwords(seen: Seen) -> Found:
     lines, evidence = [], []
     for service, kept in seen.services():
         passwords = kept.json()["passwords"]
-        kinds = ", ".join(f"{number} {kind.replace(':', ' of cost ')}" for kind, number in passwords["hashes"].items())
-        lines.append(f"{service['name']}: {kinds or 'none yet'}; new ones {passwords['hasher']}")
+        kinds = ", ".join(
+            f"{number} as {kind.replace(':', ' of cost ')}" for kind, number in passwords["hashes"].items()
+        )
+        lines.append(f"{service['name']}: {kinds or 'none yet'}; new ones as {passwords['hasher']}")
         evidence.append(kept)
     return _said(lines), evidence
 
@@ -206,9 +210,10 @@ def _activity(seen: Seen) -> Found:
     for service, kept in seen.services():
         activity = kept.json()["activity"]
         chain = activity.get("chain")
-        whole = "" if chain is None else ", chain whole" if not chain.get("problem") else ", CHAIN BROKEN"
+        whole = "" if chain is None else f"; their chain of hashes is {'BROKEN' if chain.get('problem') else 'whole'}"
         kind = "can only be added to" if activity["append_only"] else "CAN BE REWRITTEN"
-        lines.append(f"{service['name']}: {counted(activity['count'], 'row')} in {activity['table']}, {kind}{whole}")
+        count, table = counted(activity["count"], "record"), activity["table"]
+        lines.append(f"{service['name']}: {count} (table {table}), {kind}{whole}")
         evidence.append(kept)
     return _said(lines), evidence
 
@@ -217,7 +222,7 @@ def _logs(seen: Seen) -> Found:
     lines, evidence = [], []
     for host in seen.environment.hosts("web"):
         kept = seen.of(host, "nginx-logrotate")
-        lines.append(f"{host}: requests {counted(logs.kept_days(kept.text), 'day')}")
+        lines.append(f"{host}: access log {counted(logs.kept_days(kept.text), 'day')}")
         evidence.append(kept)
     if not lines:
         raise UnknownError("no host serves the web")
@@ -231,7 +236,7 @@ def _trained(seen: Seen) -> Found:
         told = kept.json()
         days = [entry["due_on"] for entry in told.get("training", [])]
         overdue = sum(day < seen.time.date().isoformat() for day in days)  # who was never trained has no day
-        trained = f"{counted(len(days) - overdue, 'contact')} trained, {overdue} overdue" if days else NO_CONTACT
+        trained = f"{len(days) - overdue} of {counted(len(days), 'contact person')} trained" if days else NO_CONTACT
         asked, address = told["help"]["path"], told["help"]["address"]
         lines.append(f"{service['name']}: help at {asked}, mailed to {address or 'NOBODY'}; {trained}")
         evidence.append(kept)

@@ -148,7 +148,7 @@ def test_the_controller_itself_may_be_the_visitor(environment: Path, server: Mac
     done = playbook(own, "playbooks/audit.yml", "-e", f"audit_directory={tmp_path / 'evidence'}")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     page = (tmp_path / "evidence" / "latest" / "report.html").read_text(encoding="utf-8")
-    assert "Seen from visitor (the controller)." in page
+    assert "Tried from outside, by the controller itself." in page
 
 
 def believe(bundle: Path, environment: Path) -> None:

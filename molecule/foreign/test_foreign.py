@@ -83,7 +83,7 @@ def test_the_page_says_how_to_mend_it(bundle: Path, report: dict[str, dict[str, 
     page = (bundle / "report.html").read_text(encoding="utf-8")
     broken = [name for name, control in report.items() if control["status"] == "not met"]
     assert page.count("The shortest way to mend it:") == len(broken)
-    assert "Seen from controller (the controller)" in page
+    assert "Tried from outside, by the controller itself" in page
 
 
 def test_the_server_is_as_it_was(server: Machine, state: State, before: str, bundle: Path) -> None:

@@ -78,16 +78,16 @@ SEEN: list[tuple[str, str, Any]] = [
 ]
 DECLARED = "The region is declared; the provider was not asked."
 SAID = [
-    "server: 22, 443 over IPv4 and IPv6; backup: nothing over IPv4. Seen from visitor.",
+    "server: 22, 443 over IPv4 and IPv6; backup: nothing over IPv4. Tried from outside, by the machine visitor.",
     "Servers: jane (admin); database: jane (readonly); platform: nobody.",
     "platform.example.test: 2027-02-22, in 90 days; issued by Let's Encrypt.",
     f"In the region eu-central-1; PostgreSQL platform on server; copies on backup. {DECLARED}",
-    "server: 2026-11-24 11:02 UTC, 58 minutes before this audit, read back since. Made hourly, kept 30 days.",
-    "server: 2026-11-23 02:00 UTC, took 2.5 minutes; 152 rows, all as before.",
-    "platform: 4 bcrypt of cost 12; new ones bcrypt_sha256.",
-    "platform: 19 rows in activity, can only be added to, chain whole.",
-    "server: requests 365 days. The activity log is never removed.",
-    "platform: help at /help/, mailed to team@example.test; 1 contact trained, 1 overdue.",
+    "server: 2026-11-24 11:02 UTC, 58 minutes before this audit; checksums verified since. Made hourly, kept 30 days.",
+    "server: 2026-11-23 02:00 UTC, took 2.5 minutes; all 152 rows equal to those of the live database.",
+    "platform: 4 as bcrypt of cost 12; new ones as bcrypt_sha256.",
+    "platform: 19 records (table activity), can only be added to; their chain of hashes is whole.",
+    "server: access log 365 days. The activity log is never removed.",
+    "platform: help at /help/, mailed to team@example.test; 1 of 2 contact persons trained.",
 ]
 
 
