@@ -69,7 +69,7 @@ done; true"""
 WRITABLE = "find {} ! -type l '(' -perm /022 -o ! -user root ')'"
 GUARDED = {
     "firewall": "/etc/ufw /etc/default/ufw",
-    "sshd": "/etc/ssh /etc/default/ssh",
+    "sshd": "/etc/ssh /etc/default/ssh /etc/systemd/system/ssh.service.d",
     "sudoers": "/etc/sudoers /etc/sudoers.d",
 }
 SSHD_RUNNING = """set -e
