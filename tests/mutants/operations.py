@@ -41,7 +41,7 @@ RELOAD_POSTGRESQL = "systemctl reload 'postgresql@*'"
 RELOAD, RELOAD_SSHD = "systemctl daemon-reload", "systemctl reload ssh.service"
 NEW_KEY = "rm -f /run/mutant*; ssh-keygen -q -t ed25519 -N '' -C mutant -f /run/mutant"
 # How a transaction says that something takes effect.
-ACTIVATED = re.compile(r"(Run|Activate again|Reload|Restart|Reload-or-restart|Start|Certify the host's key)\b")
+ACTIVATED = re.compile(r"(Run|Activate again|Reload|Restart|Reload-or-restart|Start|Certify the (?:host's )?key)\b")
 # Where one more line or another value says something; any other file gets a comment.
 CHANGES: Mapping[str, str] = {
     "/etc/sudoers": "echo 'joe ALL=(ALL:ALL) NOPASSWD: ALL' >>{path}",
