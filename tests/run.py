@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 import yaml
 
@@ -32,6 +34,9 @@ MATTERS = re.compile(
 )
 SAID_LINES = 12
 TAIL = 40
+STOP_SECONDS = 10
+# The jobs' processes now, each with a group of its own.
+RUNNING: set[subprocess.Popen[bytes]] = set()
 WIDTH = 200
 
 
@@ -94,25 +99,39 @@ def count(text: str) -> dict[str, int]:
     return counts
 
 
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a job with all that it started, which would go on with its hosts beside the next one's."""
+    for signal in (SIGTERM, SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+
+
 def run(job: Job) -> Outcome:
     """Run a job to its end or its limit, everything it prints into its log."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{job.name.replace('/', '-').replace(' ', '-')}.log"
     start = time.monotonic()
     with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(
+            job.command,
+            cwd=job.directory,
+            env={**os.environ, "PY_COLORS": "0", "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1", **job.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        RUNNING.add(process)
         try:
-            code = subprocess.run(  # noqa: PLW1510 - the code is judged below
-                job.command,
-                cwd=job.directory,
-                env={**os.environ, "PY_COLORS": "0", "ANSIBLE_FORCE_COLOR": "0", "NO_COLOR": "1", **job.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                timeout=job.timeout * 60,
-            ).returncode
+            code = process.wait(job.timeout * 60)
         except subprocess.TimeoutExpired:
             out.write(f"\nrun: stopped after {job.timeout} minutes\n")
+            stop(process)
             code = 124
+        finally:
+            RUNNING.discard(process)
     text = log.read_text(encoding="utf-8", errors="replace")
     counts = count(text)
     skips = [f"{place}: {reason}" for place, reason in SKIP.findall(text)]
@@ -164,11 +183,20 @@ def main() -> int:
     print(f"==> tests: {len(jobs)} jobs, {options.workers} at a time; logs in .cache/tests", flush=True)
     outcomes = []
     with ThreadPoolExecutor(options.workers) as pool:
-        for done in as_completed([pool.submit(run, job) for job in jobs]):
-            outcome = done.result()
-            outcomes.append(outcome)
-            word = "passed" if outcome.ok else "FAILED"
-            print(f"[{len(outcomes):2}/{len(jobs)}] {word} {outcome.job.name} ({outcome.seconds:.0f} s)", flush=True)
+        waiting = [pool.submit(run, job) for job in jobs]
+        try:
+            for done in as_completed(waiting):
+                outcome = done.result()
+                outcomes.append(outcome)
+                word = "passed" if outcome.ok else "FAILED"
+                print(
+                    f"[{len(outcomes):2}/{len(jobs)}] {word} {outcome.job.name} ({outcome.seconds:.0f} s)", flush=True
+                )
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(RUNNING):
+                stop(process)
+            raise
     return report(outcomes)
 
 
