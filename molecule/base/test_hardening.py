@@ -77,6 +77,12 @@ def test_a_login_keeps_what_it_makes_to_itself(server: Machine, declaration: Env
     assert server.check_output("useradd --create-home made; stat -c %a /home/made; userdel --remove made") == "700"
 
 
+def test_nobody_looks_into_another_ones_home(server: Machine) -> None:
+    assert set(server.check_output("stat -c %a /home/*").split()) == {
+        "700"
+    }  # the first user's too, as a provider made it
+
+
 def test_a_program_that_crashes_leaves_no_memory_behind(server: Machine, plain: str) -> None:
     assert server.check_output(f"runuser -l {plain} -c 'ulimit -Hc'") == "0"
     assert server.check_output("systemd-run --quiet --pipe --wait sh -c 'ulimit -Hc'") == "0"
