@@ -78,9 +78,8 @@ def test_a_login_keeps_what_it_makes_to_itself(server: Machine, declaration: Env
 
 
 def test_nobody_looks_into_another_ones_home(server: Machine) -> None:
-    assert set(server.check_output("stat -c %a /home/*").split()) == {
-        "700"
-    }  # the first user's too, as a provider made it
+    # The first user's too, which a provider made.
+    assert set(server.check_output("stat -c %a /home/*").split()) == {"700"}
 
 
 def test_a_program_that_crashes_leaves_no_memory_behind(server: Machine, plain: str) -> None:
