@@ -40,7 +40,7 @@ FILLED: Mapping[str, tuple[str, ...]] = {
 # Of what every host has: what keeps its programs up to date, and what tells the time and of failures.
 UPGRADES = ("/etc/apt/*", "/etc/systemd/system/apt-daily*", "apt-daily*", "unattended-upgrades")
 CLOCK_AND_ALARMS = (
-    *("/etc/localtime", "tzdata", "/etc/systemd/timesyncd*", "systemd-timesyncd*"),
+    *("/etc/localtime", "tzdata", "/etc/systemd/timesyncd*", "*systemd-timesyncd*"),
     *("*/art32/alert*", "*/art32-alert*", "/etc/art32/mail-roots.pem", "ca-certificates"),
 )
 

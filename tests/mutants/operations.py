@@ -37,6 +37,8 @@ STRANGER = "mutant"
 WAY_IN = ("base", "firewall", "sshd")
 # sshd was built without it: the setting is read and means nothing.
 MEANINGLESS = ("setting KerberosAuthentication",)
+# Which systemd itself leaves out in a container: it has the machine's clock.
+NOT_IN_A_CONTAINER = ("systemd-timesyncd.service",)
 RELOAD_POSTGRESQL = "systemctl reload 'postgresql@*'"
 RELOAD, RELOAD_SSHD = "systemctl daemon-reload", "systemctl reload ssh.service"
 NEW_KEY = "rm -f /run/mutant*; ssh-keygen -q -t ed25519 -N '' -C mutant -f /run/mutant"
@@ -156,7 +158,8 @@ def _scripts(subject: Object) -> Iterator[tuple[Operation, str]]:
 def _file(subject: Object) -> Iterator[tuple[Operation, str]]:
     path = subject.name
     yield "removed", f"rm {path}"
-    yield "changed", CHANGES.get(path, "echo '# changed' >>{path}").format(path=path)
+    other = "ln -sfn /dev/null {path}" if subject.state.get("link") else "echo '# changed' >>{path}"
+    yield "changed", CHANGES.get(path, other).format(path=path)
     if not subject.state.get("link"):
         yield "opened", f"chmod go+w {path}"
     if subject.role not in WAY_IN and not subject.state.get("link"):
@@ -205,7 +208,7 @@ def _unit(subject: Object) -> Iterator[tuple[Operation, str]]:
         yield "enabled", f"systemctl unmask -q {name}"
     if state.get("enabled") is True:
         yield "disabled", f"systemctl disable -q {name}"
-    if state.get("state") == "started" or name == "ufw.service":
+    if (state.get("state") == "started" and name not in NOT_IN_A_CONTAINER) or name == "ufw.service":
         yield "stopped", f"systemctl stop {name}"
     if state.get("enabled") is True and not name.startswith(("art32-", "ssh", "ufw")):
         yield "masked", f"systemctl mask -q {name}"
