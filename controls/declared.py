@@ -127,7 +127,8 @@ def _chosen(control: str) -> dict[str, Path]:
 
 def _below(role: str, pattern: str = "*") -> dict[str, Path]:
     root = ROLES / role / "files"
-    below = [path for path in root.rglob(pattern) if path.is_file()]
+    # What Python leaves beside a program that was read on the controller is no part of the role.
+    below = [path for path in root.rglob(pattern) if path.is_file() and path.parent.name != "__pycache__"]
     return {f"/{path.relative_to(root)}": path for path in below}
 
 
