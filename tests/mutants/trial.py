@@ -74,7 +74,8 @@ def repair(environment: Path, *playbooks: Path, **variables: str) -> Repair:
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-v", "-i", str(environment)]
     command += [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
     command += map(str, playbooks)
-    settings = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
+    # Molecule asks for colours, whatever else is asked for.
+    settings = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(
         command,
         cwd=CHECKOUT,
