@@ -26,18 +26,8 @@ def run(environment: Path, bundle: Path, *options: str, areas: Sequence[str] = (
     What the environment declares is asked for once. Raises AssertionError with what pytest said when nothing is judged.
     """
     files = [f"controls/test_{area}.py" for area in areas] or ["controls"]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "controls.plugin",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        *options,
-        *files,
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", *("-p", "controls.plugin", "-p", "no:cacheprovider"), *options]
+    command += files
     settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     with tempfile.TemporaryFile() as inventory:  # it has no name: the vault's secrets are in it
         inventory.write(_told(environment))
