@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["STAMP", "AuditError", "audit"]
+__all__ = ["STAMP", "AuditError", "audit", "checks"]
 
 import os
 import subprocess
@@ -11,8 +11,13 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COLLECTION = Path(__file__).resolve().parents[2]
+CONTROLS = COLLECTION / "controls"
 STAMP = "%Y%m%dT%H%M%SZ"
 QUIET = ("-q", "--tb=no", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
 
@@ -29,20 +34,24 @@ def audit(environment: Path, directory: Path, kinds: str, told: str | None = Non
     Raises AuditError when the checks did not run, or what they found is not signed.
     """
     bundle = directory / datetime.now(tz=UTC).strftime(STAMP)
-    checks = _run(environment, bundle, kinds, told)
+    done = checks(environment, bundle, f"--kinds={kinds}", told=told)
     if not (bundle / "report.json").exists():
-        raise AuditError(f"The checks did not run:\n{checks.stdout}{checks.stderr}")
+        raise AuditError(f"The checks did not run:\n{done.stdout}{done.stderr}")
     if not (bundle / "manifest.json.sig").exists():
-        raise AuditError(f"The audit is not signed, so it proves nothing:\n{checks.stdout}{checks.stderr}")
+        raise AuditError(f"The audit is not signed, so it proves nothing:\n{done.stdout}{done.stderr}")
     _point_latest_to(bundle)
     return bundle
 
 
-def _run(environment: Path, bundle: Path, kinds: str, told: str | None) -> subprocess.CompletedProcess[str]:
-    options = [f"--environment={environment.resolve()}", f"--evidence={bundle.resolve()}", f"--kinds={kinds}"]
-    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", *QUIET, *options, str(COLLECTION / "controls")]
+def checks(
+    environment: Path, bundle: Path, *options: str, told: str | None = None, areas: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Let pytest run the checks of these areas (`controls/test_AREA.py`), or all, and write a bundle."""
+    given = [f"--environment={environment.resolve()}", f"--evidence={bundle.resolve()}", *options]
+    files = [str(CONTROLS / f"test_{area}.py") for area in areas] or [str(CONTROLS)]
+    command = [sys.executable, "-m", "pytest", "-p", "controls.plugin", *QUIET, *given, *files]
     # Whatever other plugins are installed beside pytest, none is needed, and loading them takes longer than a check.
-    settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    settings = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as inventory:  # it has no name: the vault's secrets are in it
         if told is not None:
             inventory.write(told)
