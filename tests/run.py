@@ -13,13 +13,17 @@ import re
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from typing import TYPE_CHECKING
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "tests"
@@ -42,11 +46,12 @@ WIDTH = 200
 
 @dataclass(frozen=True)
 class Job:
-    """One command of the plan; the longest start first so that the end is not one job on one core."""
+    """One command of the plan; `cores` is how many processors it keeps busy: less than one when it mostly waits."""
 
     name: str
     command: list[str]
     minutes: float = 1
+    cores: float = 1
     timeout: float = 25
     environment: dict[str, str] = field(default_factory=dict)
     directory: Path = ROOT
@@ -67,7 +72,7 @@ class Outcome:
 
 
 def plan(path: Path, part: str) -> list[Job]:
-    """The jobs of a part, from tests/jobs.yml.
+    """The jobs of a part, from tests/jobs.yml: the longest first, so that the end is not one job on one core.
 
     Raises SystemExit when the part does not exist.
     """
@@ -79,6 +84,7 @@ def plan(path: Path, part: str) -> list[Job]:
             name=entry["name"],
             command=["bash", "-c", entry["run"]],
             minutes=entry.get("minutes", 1),
+            cores=entry.get("cores", 1),
             timeout=entry.get("timeout", 25),
             environment={key: str(value) for key, value in entry.get("environment", {}).items()},
             directory=ROOT / entry.get("directory", "."),
@@ -140,6 +146,27 @@ def run(job: Job) -> Outcome:
     return Outcome(job, code == 0, time.monotonic() - start, counts, skips, failures, said, log)
 
 
+def run_all(jobs: Sequence[Job], cores: float) -> Iterator[Outcome]:
+    """Run jobs side by side, as many as these processors have room for; each outcome as it comes.
+
+    The first that fits is the next; one that alone needs more than there is runs alone.
+    """
+    waiting, running = list(jobs), dict[Future[Outcome], Job]()
+    with ThreadPoolExecutor(max(1, len(jobs))) as pool:
+        try:
+            while waiting or running:
+                for job in list(waiting):
+                    if not running or sum(other.cores for other in running.values()) + job.cores <= cores:
+                        waiting.remove(job)
+                        running[pool.submit(run, job)] = job
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    yield future.result()
+        finally:  # when a person ends it, too
+            for process in list(RUNNING):
+                stop(process)
+
+
 def allowed_skips() -> list[str]:
     """The file's lines: `path: reason`, without comments."""
     lines = (ROOT / "tests" / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
@@ -177,26 +204,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", default="test", help="part of tests/jobs.yml")
     parser.add_argument("--only", default="", help="only jobs whose name begins so")
-    parser.add_argument("--workers", type=int, default=max(2, (os.cpu_count() or 2)))
+    parser.add_argument("--cores", type=float, default=max(2, os.cpu_count() or 2), help="processors to keep busy")
     options = parser.parse_args()
     jobs = [job for job in plan(ROOT / "tests" / "jobs.yml", options.part) if job.name.startswith(options.only)]
-    print(f"==> tests: {len(jobs)} jobs, {options.workers} at a time; logs in .cache/tests", flush=True)
-    outcomes = []
-    with ThreadPoolExecutor(options.workers) as pool:
-        waiting = [pool.submit(run, job) for job in jobs]
-        try:
-            for done in as_completed(waiting):
-                outcome = done.result()
-                outcomes.append(outcome)
-                word = "passed" if outcome.ok else "FAILED"
-                print(
-                    f"[{len(outcomes):2}/{len(jobs)}] {word} {outcome.job.name} ({outcome.seconds:.0f} s)", flush=True
-                )
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(RUNNING):
-                stop(process)
-            raise
+    print(f"==> tests: {len(jobs)} jobs on {options.cores:g} cores; logs in .cache/tests", flush=True)
+    outcomes: list[Outcome] = []
+    for outcome in run_all(jobs, options.cores):
+        outcomes.append(outcome)
+        word = "passed" if outcome.ok else "FAILED"
+        print(f"[{len(outcomes):2}/{len(jobs)}] {word} {outcome.job.name} ({outcome.seconds:.0f} s)", flush=True)
     return report(outcomes)
 
 

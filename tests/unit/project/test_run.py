@@ -1,4 +1,4 @@
-"""What runs all tests leaves nothing running."""
+"""What runs all tests keeps the processors busy, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -22,3 +22,15 @@ def test_a_job_that_takes_too_long_ends_with_all_that_it_started(
     status = Path("/proc", number, "status")
     assert not status.exists() or "zombie" in status.read_text(encoding="utf-8")
     assert not run.RUNNING
+
+
+def test_jobs_that_mostly_wait_run_beside_those_that_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LOGS", tmp_path)
+    meet = "touch {name}; until [ -e a -a -e b -a -e c ]; do sleep 0.05; done; touch {name}.done"
+    last = "[ -e a.done -a -e b.done -a -e c.done ]"
+    commands = {"a": (1, meet), "b": (0.5, meet), "c": (0.5, meet), "all of them and more": (3, last)}
+    jobs = [
+        run.Job(name=name, command=["bash", "-c", line.format(name=name)], cores=cores, directory=tmp_path, timeout=0.2)
+        for name, (cores, line) in commands.items()
+    ]
+    assert {outcome.job.name: outcome.ok for outcome in run.run_all(jobs, 2)} == dict.fromkeys(commands, True)
