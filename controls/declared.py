@@ -5,12 +5,22 @@ Of the way in it is known from the roles' own folders; the other roles note on t
 
 from __future__ import annotations
 
-__all__ = ["CLOCK_AND_ALARMS", "SSHD_FOR_ROOT", "UPGRADES", "files", "is_noted", "paths", "problems", "sshd_settings"]
+__all__ = [
+    "CLOCK_AND_ALARMS",
+    "SSHD_FOR_ROOT",
+    "UPGRADES",
+    "files",
+    "is_noted",
+    "known_of_root",
+    "paths",
+    "problems",
+    "sshd_settings",
+]
 
 import base64
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import yaml
 
@@ -23,7 +33,8 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .machine import Machine
 
-ROLES = Path(__file__).parent.parent / "roles"
+HERE = Path(__file__).parent
+ROLES = HERE.parent / "roles"
 # Whose files stand for which control; a role's folders are laid out like the host.
 STATIC: Mapping[str, str] = {"NET-1": "firewall", "SSH-1": "sshd", "ACC-1": "sshd"}
 # Which of them say who becomes root, and not who gets in.
@@ -83,6 +94,12 @@ def problems(managed: Machine, role: str, *, only: Sequence[str] = ("*",), witho
 def is_noted(managed: Machine, role: str) -> bool:
     """Whether a role has noted what it keeps on a host."""
     return manifests.problems(managed.observed("manifests").text, role) is not None
+
+
+def known_of_root(managed: Machine, kind: Literal["programs", "files"]) -> list[str]:
+    """Patterns of what may be there though no role laid it down, on any host and where the environment says so."""
+    everywhere = yaml.safe_load((HERE / "of_root.yml").read_text(encoding="utf-8"))
+    return [*everywhere[kind], *(entry["path"] for entry in managed.variable("audit_known_files", []))]
 
 
 def sshd_settings(environment: Environment, host: str) -> dict[str, str]:

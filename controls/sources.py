@@ -9,6 +9,7 @@ __all__ = [
     "PLACEMENT",
     "PLACES",
     "SLOW",
+    "WAY_IN_UNITS",
     "as_user",
     "fill",
     "for_host",
@@ -92,6 +93,8 @@ TRANSLATIONS = (
 
 # What the roles keep, as they noted it on the host, and what is there.
 MANIFESTS = shlex.join(["python3", "-c", (REMOTE / "manifests.py").read_text(encoding="utf-8")])
+# What acts as root, or lets somebody become root, and is no package's.
+OF_ROOT = shlex.join(["python3", "-c", (REMOTE / "root.py").read_text(encoding="utf-8")])
 # What alarms are sent through, as it meets whoever asks from there.
 MAIL_RELAY = shlex.join(["python3", "-c", (REMOTE / "relay.py").read_text(encoding="utf-8")])
 # How the account that fetches or hands over backups gets to the other side: its settings, a login, no session.
@@ -134,6 +137,7 @@ EVERY_HOST = {
     "principals": "cd /etc/ssh/principals && grep -H . *",
     "mail-relay": MAIL_RELAY,
     "manifests": MANIFESTS,
+    "of-root": OF_ROOT,
     "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
 }
 # What is asked when something else was done or seen first. A word in braces is filled in then: PLACES says with what.

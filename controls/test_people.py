@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import declared
-from .judges import accounts, files
+from .judges import accounts, files, root
 from .marks import control
+from .sources import WAY_IN_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +66,21 @@ def test_rules_for_administrators_are_the_declared_ones(managed: Machine) -> Non
 def test_no_account_has_a_password(managed: Machine) -> None:
     found = accounts.with_password(managed.observed("passwords").text)
     assert not found, f"{named(found)} could log in with a password; certificates are declared."
+
+
+@control("ACC-1")
+def test_nobody_becomes_root_unseen(managed: Machine) -> None:
+    passwd, group = managed.observed("accounts").text, managed.observed("groups").text
+    found = root.unseen(managed.observed("of-root").text, passwd, group, declared.known_of_root(managed, "programs"))
+    assert not found, f"Others than the declared people could act as root: {'; '.join(found)}."
+
+
+@control("ACC-1")
+@pytest.mark.usefixtures("ours")
+def test_root_does_only_what_packages_and_roles_laid_down(managed: Machine) -> None:
+    known = [*declared.known_of_root(managed, "files"), *(f"/etc/systemd/system/{unit}" for unit in WAY_IN_UNITS)]
+    found = root.undeclared(managed.observed("of-root").text, managed.observed("manifests").text, known)
+    assert not found, f"Nobody declared what root does there (audit_known_files): {'; '.join(found)}."
 
 
 def named(names: Iterable[str]) -> str:

@@ -1,0 +1,172 @@
+"""Prints what acts as root on the host it is run on, or lets somebody become root, and comes from no package as it is.
+
+It is read by the host's Python from its command line, so it needs nothing but the standard library. Of what files say
+it prints the lines of PAM, and the names of variables.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import re
+import stat
+import subprocess
+import sys
+from hashlib import md5
+from pathlib import Path
+
+# What root's programs are started by, or read first; what stands there says what root does.
+PLACES = (
+    *("/etc/crontab", "/etc/cron.*/*", "/var/spool/cron/**/*", "/etc/rc.local", "/etc/init.d/*"),
+    *(f"{top}/systemd/{kind}/**/*" for top in ("/etc", "/run", "/usr/local/lib") for kind in ("system", "user")),
+    *(f"{top}/systemd/system.control/**/*" for top in ("/etc", "/run")),
+    *("/etc/systemd/*.conf", "/etc/systemd/*.conf.d/*", "/var/lib/systemd/linger/*", "/usr/local/lib/systemd/*/**/*"),
+    *("/etc/profile", "/etc/profile.d/*", "/etc/bash.bashrc", "/etc/environment.d/*", "/etc/ld.so.conf"),
+    *("/etc/ld.so.conf.d/*", "/etc/pam.d/*", "/etc/security/**/*", "/usr/share/pam-configs/*", "/etc/polkit-1/**/*"),
+    *("/etc/apt/*.conf", "/etc/apt/apt.conf.d/*", "/etc/apt/sources.list", "/etc/apt/sources.list.d/*"),
+    *(
+        "/etc/apt/trusted.gpg",
+        "/etc/apt/trusted.gpg.d/*",
+        "/etc/apt/keyrings/*",
+        "/etc/dpkg/dpkg.cfg",
+        "/etc/dpkg/*.d/*",
+    ),
+    *("/etc/udev/rules.d/*", "/etc/modprobe.d/*", "/etc/modules-load.d/*", "/etc/network/if-*.d/*"),
+    *("/etc/update-motd.d/*", "/etc/logrotate.conf", "/etc/logrotate.d/*", "/etc/rsyslog.conf", "/etc/rsyslog.d/*"),
+    *("/etc/sudo.conf", "/usr/local/bin/*", "/usr/local/sbin/*", "/usr/local/share/ca-certificates/**/*"),
+)
+# Whoever may change one of these is root, and whoever may read the last two can try passwords.
+GUARDED = (
+    *("/", "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/sbin"),
+    *("/root", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"),
+)
+PACKAGES, STATUS, UCF = Path("/var/lib/dpkg/info"), Path("/var/lib/dpkg/status"), Path("/var/lib/ucf/hashfile")
+CONFFILE = re.compile(r"^ (/\S+) ([0-9a-f]{32})$", re.MULTILINE)
+COMMON = "/etc/pam.d/common-*"
+PROFILES = "/usr/share/pam-configs/*"
+
+
+def below(pattern: str) -> list[Path]:
+    """The files and links that fit a pattern; a place that is one file fits itself."""
+    return [path for path in Path("/").glob(pattern[1:]) if path.is_symlink() or path.is_file()]
+
+
+def packaged() -> set[str]:
+    """Every path that a package has, under /usr where Debian has moved it."""
+    found: set[str] = set()
+    for listed in PACKAGES.glob("*.list"):
+        found.update(listed.read_text(encoding="utf-8", errors="replace").splitlines())
+    return found | {f"/usr{path}" for path in found if path.startswith(("/bin/", "/lib", "/sbin/"))}
+
+
+def digests() -> dict[str, set[str]]:
+    """What the settings of packages are as the packages brought them, or as Debian's own tools laid them down."""
+    known: dict[str, set[str]] = {}
+    for path, digest in CONFFILE.findall(STATUS.read_text(encoding="utf-8", errors="replace")):
+        known.setdefault(path, set()).add(digest)
+    if UCF.exists():
+        for line in UCF.read_text(encoding="utf-8").splitlines():
+            digest, _, path = line.partition("  ")
+            known.setdefault(path, set()).add(digest)
+    return known
+
+
+def strangers(of_packages: set[str], brought: dict[str, set[str]]) -> dict[str, str]:
+    """What stands in the places and is no package's, or not as the package has it; links by what they lead to."""
+    found = {}
+    for path in sorted({path for place in PLACES for path in below(place)}):
+        name = str(path)
+        if path.is_symlink():
+            leads_to = os.path.normpath(path.parent / path.readlink())
+            if name not in of_packages and not {leads_to, f"/usr{leads_to}"} & of_packages and leads_to != "/dev/null":
+                found[name] = f"leads to {leads_to}"
+        elif name in brought:
+            digest = md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # what dpkg keeps
+            if digest not in brought[name]:
+                found[name] = "is not as its package has it"
+        elif name not in of_packages:
+            found[name] = "comes from no package"
+    return found
+
+
+def attributes(path: str) -> dict[str, str]:
+    """Who owns it, and its mode."""
+    found = os.lstat(path)
+    return {
+        "owner": name_of(pwd.getpwuid, found.st_uid),
+        "group": name_of(grp.getgrgid, found.st_gid),
+        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
+    }
+
+
+def name_of(lookup: object, number: int) -> str:
+    """An account's or a group's name, or else its number."""
+    try:
+        return str(lookup(number)[0])  # type: ignore[operator]
+    except KeyError:
+        return str(number)
+
+
+def mounts() -> list[str]:
+    """Where file systems of this machine are mounted from which a program may take its owner's rights."""
+    found = {"/"}
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        device, where, kind, options = line.split()[:4]
+        if "nosuid" not in options.split(",") and (device.startswith("/dev/") or kind in ("tmpfs", "overlay", "zfs")):
+            found.add(where.encode().decode("unicode_escape"))
+    return sorted(where for where in found if Path(where).is_dir())
+
+
+def privileged(of_packages: set[str]) -> dict[str, dict[str, str]]:
+    """Programs that run with their owner's rights, or with rights of the kernel, whoever starts them."""
+    places = mounts()
+    found = {path: {"rights": "its owner's"} for path in executables(places, "/6000")}
+    asked = "\0".join(executables(places, "/111")).encode(errors="surrogateescape")
+    listed = subprocess.run(["xargs", "-0", "-r", "getcap"], input=asked, capture_output=True, check=False).stdout
+    for line in listed.decode(errors="replace").splitlines():
+        path, _, rights = line.replace(" = ", " ").rpartition(" ")
+        found.setdefault(path, {})["rights"] = rights
+    return {
+        path: {**entry, **attributes(path), "package": "yes" if path in of_packages else "no"}
+        for path, entry in sorted(found.items())
+        if os.path.lexists(path)
+    }
+
+
+def executables(places: list[str], mode: str) -> list[str]:
+    """The files of these file systems that have a bit of this mode."""
+    command = ["find", *places, "-xdev", "-type", "f", "-perm", mode, "-print0"]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+    return [path for path in printed.decode(errors="surrogateescape").split("\0") if path]
+
+
+def lines(pattern: str) -> list[str]:
+    """The lines of files, without what is a remark."""
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(below(pattern))]
+    return [line.strip() for text in texts for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
+
+
+def variables() -> list[str]:
+    """The names of the variables that every session begins with."""
+    found = [line for path in ("/etc/environment", "/etc/default/locale") for line in lines(path)]
+    return sorted({line.removeprefix("export ").partition("=")[0] for line in found})
+
+
+def main() -> None:
+    """Print all of it."""
+    of_packages = packaged()
+    told = {
+        "strangers": strangers(of_packages, digests()),
+        "privileged": privileged(of_packages),
+        "guarded": {path: attributes(path) for path in GUARDED if os.path.lexists(path)},
+        "preloaded": lines("/etc/ld.so.preload"),
+        "variables": variables(),
+        "pam": lines(COMMON),
+        "profiles": lines(PROFILES),
+    }
+    json.dump(told, sys.stdout, indent=1)
+
+
+main()
