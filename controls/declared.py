@@ -12,6 +12,7 @@ __all__ = [
     "files",
     "is_noted",
     "known_of_root",
+    "of_root",
     "paths",
     "problems",
     "sshd_settings",
@@ -98,8 +99,13 @@ def is_noted(managed: Machine, role: str) -> bool:
 
 def known_of_root(managed: Machine, kind: Literal["programs", "files"]) -> list[str]:
     """Patterns of what may be there though no role laid it down, on any host and where the environment says so."""
-    everywhere = yaml.safe_load((HERE / "of_root.yml").read_text(encoding="utf-8"))
-    return [*everywhere[kind], *(entry["path"] for entry in managed.variable("audit_known_files", []))]
+    return [*of_root()[kind], *(entry["path"] for entry in managed.variable("audit_known_files", []))]
+
+
+def of_root() -> dict[str, dict[str, str]]:
+    """Patterns of what may be there on any host, each with the reason, by their kind."""
+    known: dict[str, dict[str, str]] = yaml.safe_load((HERE / "of_root.yml").read_text(encoding="utf-8"))
+    return known
 
 
 def sshd_settings(environment: Environment, host: str) -> dict[str, str]:

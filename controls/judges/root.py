@@ -23,8 +23,8 @@ LOADING = ("LD_*", "BASH_ENV", "ENV", "PYTHON*", "PERL*", "GCONV_PATH", "NODE_OP
 READS_NOBODY = ("/etc/shadow", "/etc/gshadow")
 GROUPS_OF_ROOT = ("root", "shadow", "staff")
 OTHERS_WRITE, OTHERS_READ, GROUP_WRITES = 0o002, 0o004, 0o020
-# pam-auth-update closes each stack with these.
-CLOSING = re.compile(r"(requisite pam_deny\.so|required pam_permit\.so|\[default=1\] pam_permit\.so)$")
+# What pam-auth-update begins a stack with in which no profile decides.
+UNDECIDED = "session [default=1] pam_permit.so"
 
 
 def unseen(told: str, accounts: str, groups: str, known: Iterable[str] = ()) -> list[str]:
@@ -106,15 +106,14 @@ def _is_open(entry: Mapping[str, str]) -> bool:
 def _pam(lines: Iterable[str], profiles: Iterable[str]) -> Iterator[str]:
     """Lines that every login goes through, and that no profile of a package has."""
     declared = {_plain(line) for line in profiles}
-    for line in sorted(set(lines)):
-        rule = _plain(line.partition("#")[0].split(None, 1)[-1])
-        if rule not in declared and not CLOSING.match(rule):
-            yield f"PAM asks a stranger at each login: {line.strip()}"
+    for line in sorted({" ".join(line.split()) for line in lines}):
+        if _plain(line.partition(" ")[2]) not in declared and line != UNDECIDED:
+            yield f"PAM asks a stranger at each login: {line}"
 
 
 def _plain(line: str) -> str:
-    # How many lines are passed over is pam-auth-update's.
-    return re.sub(r"=(end|\d+)\b", "=1", " ".join(line.split()))
+    # How many lines are passed over on success is pam-auth-update's.
+    return re.sub(r"\bsuccess=(end|\d+)", "success=", " ".join(line.split()))
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

@@ -45,7 +45,8 @@ GUARDED = (
 PACKAGES, STATUS, UCF = Path("/var/lib/dpkg/info"), Path("/var/lib/dpkg/status"), Path("/var/lib/ucf/hashfile")
 CONFFILE = re.compile(r"^ (/\S+) ([0-9a-f]{32})$", re.MULTILINE)
 COMMON = "/etc/pam.d/common-*"
-PROFILES = "/usr/share/pam-configs/*"
+# What pam-auth-update makes it of: packages' profiles, and the frame, whose lines begin with what they are for.
+PROFILES, FRAME = "/usr/share/pam-configs/*", "/usr/share/pam/common-*"
 
 
 def below(pattern: str) -> list[Path]:
@@ -114,7 +115,7 @@ def mounts() -> list[str]:
     found = {"/"}
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         device, where, kind, options = line.split()[:4]
-        if "nosuid" not in options.split(",") and (device.startswith("/dev/") or kind in ("tmpfs", "overlay", "zfs")):
+        if "nosuid" not in options.split(",") and (device.startswith("/dev/") or kind in ("tmpfs", "zfs")):
             found.add(where.encode().decode("unicode_escape"))
     return sorted(where for where in found if Path(where).is_dir())
 
@@ -136,8 +137,9 @@ def privileged(of_packages: set[str]) -> dict[str, dict[str, str]]:
 
 
 def executables(places: list[str], mode: str) -> list[str]:
-    """The files of these file systems that have a bit of this mode."""
-    command = ["find", *places, "-xdev", "-type", "f", "-perm", mode, "-print0"]
+    """The files of these file systems that have a bit of this mode, but for those where only root gets."""
+    roots_own = ["-type", "d", "!", "-perm", "-0001", "-user", "root", "-group", "root", "-prune"]
+    command = ["find", *places, "-xdev", *roots_own, "-o", "-type", "f", "-perm", mode, "-print0"]
     printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
     return [path for path in printed.decode(errors="surrogateescape").split("\0") if path]
 
@@ -164,7 +166,7 @@ def main() -> None:
         "preloaded": lines("/etc/ld.so.preload"),
         "variables": variables(),
         "pam": lines(COMMON),
-        "profiles": lines(PROFILES),
+        "profiles": [*lines(PROFILES), *(line.split(None, 1)[-1] for line in lines(FRAME))],
     }
     json.dump(told, sys.stdout, indent=1)
 
