@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "CLOCK_AND_ALARMS",
     "SSHD_FOR_ROOT",
+    "SSHD_OTHER",
     "UPGRADES",
     "files",
     "is_noted",
@@ -58,7 +59,10 @@ CLOCK_AND_ALARMS = (
 
 # What sshd makes of its settings for root from anywhere, and of settings that it is given.
 SSHD_FOR_ROOT = "sshd -T -C user=root,host=any,addr=203.0.113.9"
-SSHD_SETTINGS = "echo {} | base64 -d | " + SSHD_FOR_ROOT + " -f /dev/stdin"
+SSHD_SETTINGS = (
+    "echo {0} | base64 -d | " + SSHD_FOR_ROOT + " -f /dev/stdin;"
+    " echo {0} | base64 -d | cmp -s - /etc/ssh/sshd_config || echo '" + (SSHD_OTHER := "# the file is another") + "'"
+)
 
 
 def paths() -> list[str]:

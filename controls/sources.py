@@ -138,7 +138,9 @@ EVERY_HOST = {
     "mail-relay": MAIL_RELAY,
     "manifests": MANIFESTS,
     "of-root": OF_ROOT,
-    "sudoers": "grep -rhv -e '^[[:space:]]*#' -e '^[[:space:]]*$' /etc/sudoers /etc/sudoers.d",
+    # `#1000` is an account, and `#include` a directive.
+    "sudoers": r"grep -RhvE '^[[:space:]]*(#([^0-9i].*)?)?$' /etc/sudoers /etc/sudoers.d",
+    "sudoers-files": r"find /etc/sudoers.d -mindepth 1 -printf '%y %f\n'",
 }
 # What is asked when something else was done or seen first. A word in braces is filled in then: PLACES says with what.
 LATER = {

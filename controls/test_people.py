@@ -55,6 +55,11 @@ def test_only_declared_administrators_become_root(managed: Machine, declaration:
 def test_rules_for_administrators_are_the_declared_ones(managed: Machine) -> None:
     found = files.problems(managed.observed("managed-files").text, declared.files(managed, "ACC-1"))
     found += [f"others than root can change {path}" for path in managed.observed("writable-sudoers").stdout.split()]
+    wanted = {"README", *(path.rpartition("/")[2] for path in declared.files(managed, "ACC-1"))}
+    listed = (line.split(" ", 1) for line in managed.observed("sudoers-files").text.splitlines())
+    found += [
+        f"/etc/sudoers.d/{name} is no declared file" for kind, name in listed if kind != "f" or name not in wanted
+    ]
     passwd, group = managed.observed("accounts").text, managed.observed("groups").text
     able = accounts.sudoers(managed.observed("sudoers").text, passwd, group)
     extra = able - accounts.members(passwd, group, "art32-admin") - {"root"}
@@ -71,7 +76,8 @@ def test_no_account_has_a_password(managed: Machine) -> None:
 @control("ACC-1")
 def test_nobody_becomes_root_unseen(managed: Machine) -> None:
     passwd, group = managed.observed("accounts").text, managed.observed("groups").text
-    found = root.unseen(managed.observed("of-root").text, passwd, group, declared.known_of_root(managed, "programs"))
+    known, first_user = declared.known_of_root(managed, "programs"), managed.variable("access_first_user")
+    found = root.unseen(managed.observed("of-root").text, passwd, group, known, first_user)
     assert not found, f"Others than the declared people could act as root: {'; '.join(found)}."
 
 

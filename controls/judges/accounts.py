@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["differences", "members", "principals", "sudoers", "with_password"]
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
 
 # The watch's account runs one program as root, which runs what is listed: it looks, and becomes nobody.
 LOOKS = 'art32-auditor ALL=(root) NOPASSWD: /usr/local/lib/art32/observe ""'
-SETTINGS = ("Defaults", "@include", "@includedir", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias")
+SETTINGS = ("Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias")
+INCLUDING = ("@include", "#include")
+# The one folder that sudo reads besides its file, as Debian has it.
+FOLDER = re.compile(r"[@#]includedir\s+/etc/sudoers\.d$")
 
 
 def members(passwd: str, group: str, name: str) -> set[str]:
@@ -36,12 +40,29 @@ def principals(found: str) -> dict[str, set[str]]:
 
 def sudoers(rules: str, passwd: str, group: str) -> set[str]:
     """Every account that some line of sudoers is for, groups resolved; not for the watch's own line, to the letter."""
-    lines = [line for line in rules.splitlines() if not line.startswith(SETTINGS) and line != LOOKS]
-    subjects = {line.split()[0] for line in lines}
+    lines = [line for line in map(str.strip, rules.splitlines()) if not line.startswith(SETTINGS) and line != LOOKS]
     accounts: set[str] = set()
-    for subject in subjects:
-        accounts |= members(passwd, group, subject[1:]) if subject.startswith("%") else {subject}
+    for line in lines:
+        if line.startswith(INCLUDING):
+            accounts |= set() if FOLDER.match(line) else {f"whoever {line.split()[-1]} names"}
+        elif line.startswith("#") and not line[1:2].isdigit():
+            continue  # a remark
+        else:
+            for subject in re.split(r",\s*", re.sub(r"\s*,\s*", ",", line).split()[0]):
+                accounts |= _subject(subject, passwd, group)
     return accounts
+
+
+def _subject(subject: str, passwd: str, group: str) -> set[str]:
+    """The accounts that a line is for: a name, a number, a group's name or number."""
+    if subject.startswith("%"):
+        number = subject[2:] if subject.startswith("%#") else ""
+        names = [line.split(":")[0] for line in group.splitlines() if number and line.split(":")[2] == number]
+        return members(passwd, group, names[0] if names else subject[1:])
+    if subject.startswith("#"):
+        owners = {line.split(":")[0] for line in passwd.splitlines() if line.split(":")[2] == subject[1:]}
+        return owners or {subject}
+    return {subject}
 
 
 def with_password(states: str) -> list[str]:

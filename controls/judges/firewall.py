@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ANY_SOURCE = {4: "0.0.0.0/0", 6: "::/0"}
 # What a host needs to have an address at all: answers of DHCP, from the server's port to the client's.
 ADDRESSING = {("udp", "67", "68"), ("udp", "547", "546")}
+# A program that is asked may accept.
+ACCEPTS = ("ACCEPT", "NFQUEUE")
 TRANSLATION = re.compile(r"-j (DNAT|REDIRECT|TPROXY)\b|\b(dnat|redirect|tproxy)\b.* to\b|\bredirect$")
 LOCAL_OUTPUT = re.compile(r"^-A (OUTPUT|POSTROUTING)\b")
 PORT = re.compile(r"dports? (?:\{ ?)?([0-9:,-]+)")
@@ -100,13 +102,15 @@ def _accepting(
     for rule in chains.get(chain, ()):
         merged = {**conditions, **rule}
         target = rule.get("target", "")
-        if target == "ACCEPT":
+        if target in ACCEPTS:
             yield merged
         elif target in chains and target not in seen:
             yield from _accepting(chains, target, merged, (*seen, chain))
 
 
 def _rule(words: Sequence[str]) -> dict[str, str]:
+    if "!" in words:  # what it is not about is not understood, so it counts as about everything
+        words = [word for flag in ("-j", "-g") if flag in words for word in words[words.index(flag) :][:2]]
     known, _ = _RULE.parse_known_args(words)
     return {name: value for name, value in vars(known).items() if value is not None}
 

@@ -10,12 +10,16 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Groups whose members can make themselves root or read what is root's, and those that packages put there.
 POWERFUL: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("root", "shadow", "disk", "kmem", "docker", "lxd", "incus", "incus-admin"), frozenset({"root"})),
     **dict.fromkeys(("libvirt", "libvirt-qemu", "wheel", "staff"), frozenset({"root"})),
+    # Those who read logs, keys, and the backups.
+    **dict.fromkeys(("adm", "systemd-journal"), frozenset({"root"})),
+    **dict.fromkeys(("postgres", "pgbackrest"), frozenset({"postgres", "pgbackrest"})),
+    "art32-archive": frozenset({"pgbackrest"}),
     "ssl-cert": frozenset({"root", "postgres"}),
 }
 # Variables with which whoever sets them runs a program of theirs in everybody's session.
@@ -23,17 +27,22 @@ LOADING = ("LD_*", "BASH_ENV", "ENV", "PYTHON*", "PERL*", "GCONV_PATH", "NODE_OP
 READS_NOBODY = ("/etc/shadow", "/etc/gshadow")
 GROUPS_OF_ROOT = ("root", "shadow", "staff")
 OTHERS_WRITE, OTHERS_READ, GROUP_WRITES = 0o002, 0o004, 0o020
+# What ends each stack in which nothing said yes.
+STACKS, DENYING = ("auth", "account", "password", "session"), "requisite pam_deny.so"
 # What pam-auth-update begins a stack with in which no profile decides.
 UNDECIDED = "session [default=1] pam_permit.so"
 
 
-def unseen(told: str, accounts: str, groups: str, known: Iterable[str] = ()) -> list[str]:
+def unseen(
+    told: str, accounts: str, groups: str, known: Iterable[str] = (), first_user: str | None = None
+) -> list[str]:
     """Ways to become root that no list of people shows, from what controls/remote/root.py and getent printed.
 
-    `known` are patterns of the programs that may have their owner's rights, or some of the kernel's.
+    `known` are patterns of the programs that may have their owner's rights, or some of the kernel's. A provider's image
+    has its first user read the logs; nobody gets in as that user any more.
     """
     found = json.loads(told)
-    problems = [*_accounts(accounts), *_members(accounts, groups)]
+    problems = [*_accounts(accounts), *_members(accounts, groups, first_user)]
     problems += [f"others than root can change {path}" for path, entry in found["guarded"].items() if _is_open(entry)]
     problems += [
         f"anybody can read {path}"
@@ -88,12 +97,13 @@ def _accounts(accounts: str) -> Iterator[str]:
     yield from (f"{name} is root by another name" for name in names.get("0", []) if name != "root")
 
 
-def _members(accounts: str, groups: str) -> Iterator[str]:
+def _members(accounts: str, groups: str, first_user: str | None) -> Iterator[str]:
     first = [line.split(":") for line in accounts.splitlines()]
     for line in groups.splitlines():
         group, _, number, listed = line.split(":")
         members = {name for name in listed.split(",") if name} | {entry[0] for entry in first if entry[3] == number}
-        for name in sorted(members - POWERFUL.get(group, members)):
+        members -= {first_user} if group == "adm" else set()
+        for name in sorted(members - POWERFUL.get(group, members) - {group}):
             yield f"{name} is in the group {group}"
 
 
@@ -103,12 +113,14 @@ def _is_open(entry: Mapping[str, str]) -> bool:
     return bool(mode & OTHERS_WRITE or by_group or entry["owner"] != "root")
 
 
-def _pam(lines: Iterable[str], profiles: Iterable[str]) -> Iterator[str]:
+def _pam(lines: Sequence[str], profiles: Iterable[str]) -> Iterator[str]:
     """Lines that every login goes through, and that no profile of a package has."""
     declared = {_plain(line) for line in profiles}
     for line in sorted({" ".join(line.split()) for line in lines}):
         if _plain(line.partition(" ")[2]) not in declared and line != UNDECIDED:
             yield f"PAM asks a stranger at each login: {line}"
+    stacks = {" ".join(line.split()) for line in lines}
+    yield from (f"PAM lets in whom nothing lets in: {kind}" for kind in STACKS if f"{kind} {DENYING}" not in stacks)
 
 
 def _plain(line: str) -> str:

@@ -17,12 +17,14 @@ import sys
 from hashlib import md5
 from pathlib import Path
 
+UNIT_PLACES = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 # What root's programs are started by, or read first; what stands there says what root does.
 PLACES = (
     *("/etc/crontab", "/etc/cron.*/*", "/var/spool/cron/**/*", "/etc/rc.local", "/etc/init.d/*"),
-    *(f"{top}/systemd/{kind}/**/*" for top in ("/etc", "/run", "/usr/local/lib") for kind in ("system", "user")),
+    *(f"{top}/systemd/{kind}/**/*" for top in UNIT_PLACES for kind in ("system", "user", "system-generators")),
     *(f"{top}/systemd/system.control/**/*" for top in ("/etc", "/run")),
-    *("/etc/systemd/*.conf", "/etc/systemd/*.conf.d/*", "/var/lib/systemd/linger/*", "/usr/local/lib/systemd/*/**/*"),
+    *(f"/run/systemd/transient/*.{kind}" for kind in ("service", "timer", "path", "socket")),
+    *("/etc/systemd/*.conf", "/etc/systemd/*.conf.d/*", "/var/lib/systemd/linger/*"),
     *("/etc/profile", "/etc/profile.d/*", "/etc/bash.bashrc", "/etc/environment.d/*", "/etc/ld.so.conf"),
     *("/etc/ld.so.conf.d/*", "/etc/pam.d/*", "/etc/security/**/*", "/usr/share/pam-configs/*", "/etc/polkit-1/**/*"),
     *("/etc/apt/*.conf", "/etc/apt/apt.conf.d/*", "/etc/apt/sources.list", "/etc/apt/sources.list.d/*"),

@@ -95,6 +95,31 @@ WAYS: Mapping[str, tuple[str, str]] = {
         "touch /etc/apt/trusted.gpg.d/stranger.asc",
         "rm /etc/apt/trusted.gpg.d/stranger.asc",
     ),
+    "joe is in the group adm": ("usermod -aG adm joe", "gpasswd -d joe adm"),
+    "joe may use sudo": (
+        'echo "%#$(id -g joe) ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/stranger',
+        "rm /etc/sudoers.d/stranger",
+    ),
+    "whoever /srv/stranger names may use sudo": (
+        "touch /srv/stranger; echo '#include /srv/stranger' >/etc/sudoers.d/included",
+        "rm /etc/sudoers.d/included /srv/stranger",
+    ),
+    "/etc/sudoers.d/link is no declared file": (
+        "ln -s /dev/null /etc/sudoers.d/link",
+        "rm /etc/sudoers.d/link",
+    ),
+    "/run/systemd/transient/stranger.timer comes from no package": (
+        "systemd-run -q --unit=stranger --on-calendar=yearly true",
+        "systemctl stop stranger.timer",
+    ),
+    "/usr/lib/systemd/system/ssh.service.d/stranger.conf comes from no package": (
+        "cd /usr/lib/systemd/system; install -d ssh.service.d; touch ssh.service.d/stranger.conf",
+        "rm -r /usr/lib/systemd/system/ssh.service.d",
+    ),
+    "PAM lets in whom nothing lets in: password": (
+        "kept /etc/pam.d/common-password; sed -i /pam_deny/d /etc/pam.d/common-password",
+        "restored /etc/pam.d/common-password",
+    ),
     "/usr/local/sbin/stranger comes from no package": (
         "touch /usr/local/sbin/stranger",
         "rm /usr/local/sbin/stranger",

@@ -42,6 +42,9 @@ def test_openings_are_what_the_rules_let_in() -> None:
         ("-A INPUT -p tcp -m multiport --dports 25,110 -j ACCEPT", Opening("tcp", "25,110", "0.0.0.0/0")),
         ("-A INPUT -p tcp -m conntrack --ctstate NEW -m tcp --dport 21 -j ACCEPT", Opening("tcp", "21", "0.0.0.0/0")),
         (":mine - [0:0]\n-A INPUT -g mine\n-A mine -p tcp --dport 23 -j ACCEPT", Opening("tcp", "23", "0.0.0.0/0")),
+        ("-A INPUT -s 192.0.2.9/32 ! -p icmp -j ACCEPT", Opening("any", "any", "0.0.0.0/0")),
+        ("-A INPUT ! -i lo -p tcp --dport 5432 -j ACCEPT", Opening("any", "any", "0.0.0.0/0")),
+        ("-A INPUT -p tcp --dport 79 -j NFQUEUE --queue-bypass", Opening("tcp", "79", "0.0.0.0/0")),
         ("-A INPUT -s 192.0.2.9/32 -j deep\n:deep - [0:0]\n-A deep -j ACCEPT", Opening("any", "any", "192.0.2.9/32")),
     ],
 )
@@ -373,6 +376,14 @@ def test_members_are_listed_or_have_it_as_first_group(group: str, found: set[str
         ("joe ALL=(root) /usr/bin/less", {"joe"}),
         ("Defaults env_reset", set()),
         ("@includedir /etc/sudoers.d", set()),
+        ("#includedir /etc/sudoers.d", set()),
+        ("# a remark", set()),
+        ("@include /srv/more", {"whoever /srv/more names"}),
+        ("#include /srv/more", {"whoever /srv/more names"}),
+        ("joe, jane ALL=(ALL) ALL", {"joe", "jane"}),
+        ("%art32-admin,joe ALL=(ALL) ALL", {"joe", "jane"}),
+        ("#1002 ALL=(ALL) ALL", {"joe"}),
+        ("%#901 ALL=(ALL) ALL", {"jane"}),
     ],
 )
 def test_sudoers_are_the_accounts_that_lines_are_for(rule: str, found: set[str]) -> None:

@@ -11,13 +11,14 @@ from controls import declared
 from controls.judges import root
 
 ROOT = {"owner": "root", "group": "root", "mode": "0755"}
+DENIES = [f"{stack} requisite pam_deny.so" for stack in ("auth", "account", "password", "session")]
 TOLD: dict[str, Any] = {
     "strangers": {},
     "privileged": {"/usr/bin/su": {**ROOT, "mode": "4755", "rights": "its owner's", "package": "yes"}},
     "guarded": {"/etc": ROOT, "/etc/shadow": {"owner": "root", "group": "shadow", "mode": "0640"}},
     "preloaded": [],
     "variables": ["LANG"],
-    "pam": ["auth\t[success=2 default=ignore]\tpam_unix.so nullok", "session\t[default=1]\t\tpam_permit.so"],
+    "pam": ["auth\t[success=2 default=ignore]\tpam_unix.so nullok", "session\t[default=1]\t\tpam_permit.so", *DENIES],
     "profiles": ["[success=end default=ignore]\tpam_unix.so nullok", "requisite\t\tpam_deny.so"],
 }
 ACCOUNTS = "root:x:0:0::/root:/bin/sh\njoe:x:1000:1000::/home/joe:/bin/sh\npostgres:x:105:106::/:/bin/sh"
@@ -47,9 +48,16 @@ def test_a_host_as_debian_makes_it_has_no_other_way_to_root() -> None:
         ({"guarded": {"/etc": {**ROOT, "group": "joe", "mode": "0775"}}}, "others than root can change /etc"),
         ({"guarded": {"/etc": {**ROOT, "owner": "joe"}}}, "others than root can change /etc"),
         ({"guarded": {"/etc/shadow": {**ROOT, "mode": "0644"}}}, "anybody can read /etc/shadow"),
-        (
-            {"pam": ["auth sufficient pam_permit.so"]},
-            "PAM asks a stranger at each login: auth sufficient pam_permit.so",
+        ({"groups": f"{GROUPS}\nadm:x:4:joe"}, "joe is in the group adm"),
+        ({"groups": f"{GROUPS}\nart32-archive:x:990:pgbackrest,joe"}, "joe is in the group art32-archive"),
+        ({"pam": DENIES[1:]}, "PAM lets in whom nothing lets in: auth"),
+        *(
+            ({"pam": [line]}, f"PAM asks a stranger at each login: {line}")
+            for line in (
+                "auth sufficient pam_permit.so",
+                "auth [default=2] pam_permit.so",
+                "auth required pam_exec.so x",
+            )
         ),
     ],
 )
