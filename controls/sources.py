@@ -41,6 +41,7 @@ LINEAGES = (
     "cd /etc/letsencrypt; for name in {names}; do"
     " test -e renewal/$name.conf -a -e live/$name/cert.pem && echo kept $name;"
     " grep -iqE '^autorenew *= *(false|no|off|0) *$' renewal/$name.conf && echo unrenewed $name;"
+    ' sed -nE "s/^(server|[a-z_]*hook) *= */given $name \\1 /p" renewal/$name.conf;'
     r" find archive/$name -name 'privkey*' -printf 'key %m %U %p\n'; done 2>/dev/null; true"
 )
 PINNED = "/etc/postgresql/art32/server.crt"
@@ -210,6 +211,7 @@ def _database(environment: Environment, host: str) -> dict[str, str]:
         "cluster": sql((SQL / "cluster.sql").read_text(encoding="utf-8")),
         **{f"database-{name}": sql(inside, name) for name in names},
         "database-certificate": f"cat {PINNED}",
+        "clusters": "pg_lsclusters -h",
         "database-handshake": "openssl s_client -brief -starttls postgres -connect localhost:5432 </dev/null 2>&1",
         "restore-drill": "cat /var/lib/art32/drill/report.json",
         **_ways(environment, "postgres", environment.hosts("backup")),

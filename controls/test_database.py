@@ -86,6 +86,14 @@ def test_databases_and_their_readers_equal_the_declaration(
 
 
 @control("DB-1")
+def test_no_row_stands_where_no_service_keeps_its_own(database: Machine, running: dict[str, Any]) -> None:
+    if "strays" not in running:
+        not_assessed("the bundle is from a time when this was not asked")
+    found = cluster.stray_problems(running, database.observed("clusters").text)
+    assert not found, f"Rows are kept where nobody declared it: {'; '.join(found)}."
+
+
+@control("DB-1")
 def test_settings_hold_for_everybody(database: Machine, running: dict[str, Any]) -> None:
     if "own_settings" not in running:
         not_assessed("the bundle is from a time when this was not asked")
@@ -103,6 +111,14 @@ def test_roles_equal_the_declaration(database: Machine, running: dict[str, Any],
 def test_grants_equal_the_declaration(database: Machine, inside: dict[str, dict[str, Any]]) -> None:
     found = [problem for name, content in inside.items() for problem in cluster.relation_problems(content, name)]
     assert not found, f"Somebody may do more than declared: {'; '.join(found)}."
+
+
+@control("PUR-1")
+def test_nothing_hidden_gives_more_than_the_declaration(database: Machine, inside: dict[str, dict[str, Any]]) -> None:
+    if any("columns" not in content for content in inside.values()):
+        not_assessed("the bundle is from a time when this was not asked")
+    found = [problem for name, content in inside.items() for problem in cluster.hidden_problems(content, name)]
+    assert not found, f"Somebody may do more, or other things are done, than declared: {'; '.join(found)}."
 
 
 @control("PUR-1")

@@ -8,12 +8,14 @@ __all__ = [
     "expected",
     "extension_problems",
     "hba_problems",
+    "hidden_problems",
     "loose_logins",
     "membership_problems",
     "outgoing",
     "relation_problems",
     "role_problems",
     "setting_problems",
+    "stray_problems",
 ]
 
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-SUPERUSER = "postgres"
+SUPERUSER, PORT = "postgres", "5432"
 PEOPLE = "art32_people"
 ROWS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 NUMBERS = frozenset({"SELECT", "USAGE"})
@@ -146,6 +148,31 @@ def relation_problems(inside: Mapping[str, Any], name: str) -> list[str]:
             if who != content["owner"] and what not in allowed.get(who, frozenset())
         ]
     return problems
+
+
+def hidden_problems(inside: Mapping[str, Any], name: str) -> list[str]:
+    """Rights to single columns, rules that rewrite statements, and code of others than the database's owner."""
+    most = {name: ROWS, f"{name}_readonly": frozenset({"SELECT"}), f"{name}_owner": ROWS}
+    problems = [
+        f"{who} has {what} on {relation}.{column}"
+        for relation, column, who, what in inside["columns"]
+        if what not in most.get(who, frozenset())
+    ]
+    problems += [f"the rule {rule} rewrites what is done to {relation}" for relation, rule in inside["rules"]]
+    return problems + [
+        f"the function {function} is {owner}'s{', with whose rights it runs' if runs_as_owner else ''}"
+        for function, owner, runs_as_owner in inside["functions"]
+        if owner != f"{name}_owner"
+    ]
+
+
+def stray_problems(cluster: Mapping[str, Any], clusters: str) -> list[str]:
+    """Tables in the database that is no service's, and clusters (`pg_lsclusters -h`) besides the one that is asked."""
+    problems = [f"{relation} stands in the database postgres" for relation in cluster["strays"]]
+    others = [line.split() for line in clusters.splitlines()]
+    return problems + [
+        f"there is another cluster, {words[0]}/{words[1]} on port {words[2]}" for words in others if words[2] != PORT
+    ]
 
 
 def extension_problems(inside: Mapping[str, Any], declared: Iterable[str]) -> list[str]:

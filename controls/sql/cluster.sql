@@ -31,6 +31,12 @@ SELECT jsonb_pretty(jsonb_build_object(
     FROM pg_hba_file_rules),
   'hba_loaded', (
     SELECT pg_conf_load_time() >= (pg_stat_file(current_setting('hba_file'))).modification),
+  -- It is asked in the database that every cluster has, in which nothing is kept.
+  'strays', (
+    SELECT coalesce(jsonb_agg(format('%s.%s', nspname, relname)), '[]')
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p', 'm', 'f') AND NOT EXISTS (
+      SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')),
   'settings', (
     SELECT jsonb_object_agg(name, setting) FROM pg_settings
     WHERE name IN ('ssl', 'ssl_min_protocol_version', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',

@@ -24,6 +24,21 @@ SELECT jsonb_pretty(jsonb_build_object(
         FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal))), '{}')
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),
+  -- Rights to single columns, what rewrites statements, and code of somebody else than the database's owner.
+  'columns', (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(format('%s.%s', nspname, relname), attname,
+      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END, privilege_type)), '[]')
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace,
+      aclexplode(attacl)
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
+  'rules', (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(format('%s.%s', schemaname, tablename), rulename)), '[]')
+    FROM pg_rules WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'),
+  'functions', (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(format('%s.%s', nspname, proname), pg_get_userbyid(proowner), prosecdef)), '[]')
+    FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT EXISTS (
+      SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')),
   -- How passwords are stored, counted in every column that is called so; no hash leaves the server.
   'passwords', (
     SELECT coalesce(jsonb_object_agg(place, found), '{}') FROM (

@@ -416,3 +416,37 @@ def test_attempts_are_read_with_the_systems_own_words() -> None:
         ("192.0.2.1", 443): "open",
         ("fd32::1", 22): "No route to host",
     }
+
+
+INSIDE = {"columns": [], "rules": [], "functions": [["public.record", "shop_owner", True]]}
+
+
+def test_code_and_columns_of_the_databases_owner_are_no_problem() -> None:
+    columns = [["public.a", "b", "shop", "UPDATE"], ["public.a", "b", "shop_readonly", "SELECT"]]
+    assert cluster.hidden_problems({**INSIDE, "columns": columns}, "shop") == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"columns": [["public.a", "b", "shop_readonly", "UPDATE"]]}, "shop_readonly has UPDATE on public.a.b"),
+        ({"columns": [["public.a", "b", "PUBLIC", "SELECT"]]}, "PUBLIC has SELECT on public.a.b"),
+        ({"rules": [["public.a", "quiet"]]}, "the rule quiet rewrites what is done to public.a"),
+        ({"functions": [["public.f", "joe", False]]}, "the function public.f is joe's"),
+        (
+            {"functions": [["public.f", "postgres", True]]},
+            "the function public.f is postgres's, with whose rights it runs",
+        ),
+    ],
+)
+def test_what_no_grant_of_a_table_shows_is_named(changed: dict[str, list[object]], problem: str) -> None:
+    assert cluster.hidden_problems({**INSIDE, **changed}, "shop") == [problem]
+
+
+def test_rows_outside_of_the_declared_databases_are_named() -> None:
+    main, old = "17 main 5432 online postgres /d /l", "15 main 5433 down postgres /d /l"
+    assert cluster.stray_problems({"strays": []}, main) == []
+    assert cluster.stray_problems({"strays": ["public.copy"]}, f"{main}\n{old}") == [
+        "public.copy stands in the database postgres",
+        "there is another cluster, 15/main on port 5433",
+    ]
