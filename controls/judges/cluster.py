@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-SUPERUSER, PORT = "postgres", "5432"
+SUPERUSER = "postgres"
 PEOPLE = "art32_people"
 ROWS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 NUMBERS = frozenset({"SELECT", "USAGE"})
@@ -166,12 +166,14 @@ def hidden_problems(inside: Mapping[str, Any], name: str) -> list[str]:
     ]
 
 
-def stray_problems(cluster: Mapping[str, Any], clusters: str) -> list[str]:
-    """Tables in the database that is no service's, and clusters (`pg_lsclusters -h`) besides the one that is asked."""
+def stray_problems(cluster: Mapping[str, Any], clusters: str, port: int) -> list[str]:
+    """Tables in the database that is no service's, and clusters (`pg_lsclusters -h`) besides the one on a port."""
     problems = [f"{relation} stands in the database postgres" for relation in cluster["strays"]]
     others = [line.split() for line in clusters.splitlines()]
     return problems + [
-        f"there is another cluster, {words[0]}/{words[1]} on port {words[2]}" for words in others if words[2] != PORT
+        f"there is another cluster, {words[0]}/{words[1]} on port {words[2]}"
+        for words in others
+        if words[2] != str(port)
     ]
 
 
