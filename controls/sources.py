@@ -211,7 +211,7 @@ def _database(environment: Environment, host: str) -> dict[str, str]:
         "cluster": sql((SQL / "cluster.sql").read_text(encoding="utf-8")),
         **{f"database-{name}": sql(inside, name) for name in names},
         "database-certificate": f"cat {PINNED}",
-        "clusters": "pg_lsclusters -h",
+        "clusters": "ls /etc/postgresql/*/*/postgresql.conf",
         "database-handshake": "openssl s_client -brief -starttls postgres -connect localhost:5432 </dev/null 2>&1",
         "restore-drill": "cat /var/lib/art32/drill/report.json",
         **_ways(environment, "postgres", environment.hosts("backup")),

@@ -89,7 +89,7 @@ def test_databases_and_their_readers_equal_the_declaration(
 def test_no_row_stands_where_no_service_keeps_its_own(database: Machine, running: dict[str, Any]) -> None:
     if "strays" not in running:
         not_assessed("the bundle is from a time when this was not asked")
-    found = cluster.stray_problems(running, database.observed("clusters").text, PORT)
+    found = cluster.stray_problems(running, database.observed("clusters").text)
     assert not found, f"Rows are kept where nobody declared it: {'; '.join(found)}."
 
 

@@ -32,7 +32,6 @@ PACKAGES = {
     "curl": "curl",
     "nft": "nftables",
     "psql": "postgresql-[0-9]*",
-    "pg_lsclusters": "postgresql-common",
     "pgbackrest": "pgbackrest",
     "nginx": "nginx",
     "nmap": "nmap",

@@ -166,15 +166,11 @@ def hidden_problems(inside: Mapping[str, Any], name: str) -> list[str]:
     ]
 
 
-def stray_problems(cluster: Mapping[str, Any], clusters: str, port: int) -> list[str]:
-    """Tables in the database that is no service's, and clusters (`pg_lsclusters -h`) besides the one on a port."""
+def stray_problems(cluster: Mapping[str, Any], clusters: str) -> list[str]:
+    """Tables in the database that is no service's, and clusters besides the one that was asked, by their settings."""
     problems = [f"{relation} stands in the database postgres" for relation in cluster["strays"]]
-    others = [line.split() for line in clusters.splitlines()]
-    return problems + [
-        f"there is another cluster, {words[0]}/{words[1]} on port {words[2]}"
-        for words in others
-        if words[2] != str(port)
-    ]
+    others = sorted(set(clusters.splitlines()) - {cluster["settings"]["config_file"]})
+    return problems + [f"there is another cluster ({path})" for path in others]
 
 
 def extension_problems(inside: Mapping[str, Any], declared: Iterable[str]) -> list[str]:

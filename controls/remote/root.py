@@ -44,6 +44,7 @@ GUARDED = (
     *("/", "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/sbin"),
     *("/root", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"),
 )
+OWNERS_RIGHTS = stat.S_ISUID | stat.S_ISGID
 PACKAGES, STATUS, UCF = Path("/var/lib/dpkg/info"), Path("/var/lib/dpkg/status"), Path("/var/lib/ucf/hashfile")
 CONFFILE = re.compile(r"^ (/\S+) ([0-9a-f]{32})$", re.MULTILINE)
 COMMON = "/etc/pam.d/common-*"
@@ -124,9 +125,9 @@ def mounts() -> list[str]:
 
 def privileged(of_packages: set[str]) -> dict[str, dict[str, str]]:
     """Programs that run with their owner's rights, or with rights of the kernel, whoever starts them."""
-    places = mounts()
-    found = {path: {"rights": "its owner's"} for path in executables(places, "/6000")}
-    asked = "\0".join(executables(places, "/111")).encode(errors="surrogateescape")
+    programs = executables()
+    found = {path: {"rights": "its owner's"} for path, mode in programs.items() if mode & OWNERS_RIGHTS}
+    asked = "\0".join(programs).encode(errors="surrogateescape")
     listed = subprocess.run(["xargs", "-0", "-r", "getcap"], input=asked, capture_output=True, check=False).stdout
     for line in listed.decode(errors="replace").splitlines():
         path, _, rights = line.replace(" = ", " ").rpartition(" ")
@@ -138,12 +139,14 @@ def privileged(of_packages: set[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def executables(places: list[str], mode: str) -> list[str]:
-    """The files of these file systems that have a bit of this mode, but for those where only root gets."""
+def executables() -> dict[str, int]:
+    """The modes of all that can be started, but for where only root gets; one walk over this machine's file systems."""
     roots_own = ["-type", "d", "!", "-perm", "-0001", "-user", "root", "-group", "root", "-prune"]
-    command = ["find", *places, "-xdev", *roots_own, "-o", "-type", "f", "-perm", mode, "-print0"]
+    started = ["-type", "f", "-perm", "/6111", "-printf", r"%m %p\0"]
+    command = ["find", *mounts(), "-xdev", *roots_own, "-o", *started]
     printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
-    return [path for path in printed.decode(errors="surrogateescape").split("\0") if path]
+    entries = (entry.partition(" ") for entry in printed.decode(errors="surrogateescape").split("\0") if entry)
+    return {path: int(mode, 8) for mode, _, path in entries}
 
 
 def lines(pattern: str) -> list[str]:

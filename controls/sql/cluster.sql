@@ -40,7 +40,7 @@ SELECT jsonb_pretty(jsonb_build_object(
   'settings', (
     SELECT jsonb_object_agg(name, setting) FROM pg_settings
     WHERE name IN ('ssl', 'ssl_min_protocol_version', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
-      'server_version')),
+      'server_version', 'config_file')),
   'own_settings', (
     SELECT coalesce(jsonb_agg(jsonb_build_array(
       CASE setrole WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(setrole) END, coalesce(datname, ''), split_part(setting, '=', 1))), '[]')

@@ -444,9 +444,10 @@ def test_what_no_grant_of_a_table_shows_is_named(changed: dict[str, list[object]
 
 
 def test_rows_outside_of_the_declared_databases_are_named() -> None:
-    main, old = "17 main 5432 online postgres /d /l", "15 main 5433 down postgres /d /l"
-    assert cluster.stray_problems({"strays": []}, main, 5432) == []
-    assert cluster.stray_problems({"strays": ["public.copy"]}, f"{main}\n{old}", 5432) == [
+    main, old = (f"/etc/postgresql/{version}/main/postgresql.conf" for version in (17, 15))
+    settings = {"config_file": main}
+    assert cluster.stray_problems({"strays": [], "settings": settings}, main) == []
+    assert cluster.stray_problems({"strays": ["public.copy"], "settings": settings}, f"{main}\n{old}") == [
         "public.copy stands in the database postgres",
-        "there is another cluster, 15/main on port 5433",
+        f"there is another cluster ({old})",
     ]
