@@ -64,9 +64,10 @@ WAY_IN_UNITS = (
 )
 UNIT_STATE = "Id,ActiveState,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload"
 # Who owns each managed file, its mode and its content's digest.
-FILES = """for path in {}; do
-  [ -f $path ] && echo "$(stat -c '%U:%G %a' $path) $(sha256sum <$path | cut -d' ' -f1) $path"
-done; true"""
+FILES = """set --
+for path in {}; do [ -f $path ] && set -- "$@" $path; done
+[ $# = 0 ] || {{ sha256sum "$@"; stat -c '%U:%G %a %n' "$@"; }} |
+  awk 'length($1) == 64 {{ digest[$2] = $1; next }} {{ print $1, $2, digest[$3], $3 }}'"""
 # What nobody but root may change.
 WRITABLE = "find {} ! -type l '(' -perm /022 -o ! -user root ')'"
 GUARDED = {
