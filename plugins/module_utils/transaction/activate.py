@@ -94,6 +94,7 @@ def _order(*argv: str, until: float, unit: str | None = None, timeout: float = U
 def _journal(unit: str | None) -> str:
     if unit is None:
         return ""
+    run(["journalctl", "--sync"])
     _, lines = run(
         ["journalctl", "--unit", unit, "--lines", str(_JOURNAL_LINES), "--output", "cat", "--no-pager", "--quiet"]
     )
