@@ -75,13 +75,25 @@ GUARDED = {
     "sshd": "/etc/ssh /etc/default/ssh /etc/systemd/system/ssh.service.d",
     "sudoers": "/etc/sudoers /etc/sudoers.d",
 }
-SSHD_RUNNING = """set -e
+# When a unit last read its files, in seconds.
+READ = """when=$(systemctl show --timestamp=us+utc -P StateChangeTimestamp {})
+echo "read $(date -d "${{when:-@0}}" +%s.%N)"
+"""
+SSHD_RUNNING = f"""set -e
 pid=$(systemctl show -P MainPID ssh.service)
 echo "process $(tr '\\0' ' ' </proc/$pid/cmdline)"
-echo "read $(systemctl show --timestamp=unix -P StateChangeTimestamp ssh.service)"
-echo "written $(stat -c %Z /etc/ssh/sshd_config)"
+{READ.format("ssh.service")}
+find /etc/ssh/sshd_config -printf 'written %C@ %p\\n'
 echo "release $(. /etc/os-release; echo $VERSION_CODENAME)"
 """
+
+NGINX_READ = f"""set -e
+cd /etc/nginx
+{READ.format("nginx.service")}
+find /etc/nginx -type f -printf 'written %C@ %p\\n' | sort -n -k 2 | tail -n 1
+"""
+# What was changed since a release was built. What is known about it is written as it is learned.
+RELEASE = "cd {} && find . -mindepth 1 -newercc .complete ! -path ./release.json -printf '%P\\n'"
 
 PER_ACCOUNT = (
     "for account in root $(ls /etc/ssh/principals); do"
@@ -224,6 +236,7 @@ def _web(environment: Environment, host: str) -> dict[str, str]:
     return {
         "certificates-kept": LINEAGES.format(names=names),
         "nginx-effective": "nginx -T",
+        "nginx-read": NGINX_READ,
         "nginx-logrotate": "cat /etc/logrotate.d/nginx",
         "nginx-log-ages": r"find /var/log/nginx -name 'access.log*' -size +0 -printf '%T@ %f\n'",
         "logrotate-timer": "systemctl show --value --property=ActiveState,UnitFileState logrotate.timer",
@@ -235,6 +248,7 @@ def _app(environment: Environment, host: str) -> dict[str, str]:
     told = {f"{SLOW}{service['name']}": conformance(service["name"], service["conformance"]) for service in asked}
     for service in environment.services_on(host):
         told |= reach(service["name"], service["talks_to"])
+        told[f"release-{service['name']}"] = RELEASE.format(shlex.quote(f"/srv/{service['name']}/current/"))
     return {**told, "resolvers": "awk '$1 == \"nameserver\" { print $2 }' /etc/resolv.conf"}
 
 

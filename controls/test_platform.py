@@ -10,6 +10,7 @@ import pytest
 from .judges import conformance
 from .marks import control, not_assessed
 from .web import Client
+from .words import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .machine import Machine
 
+SHOWN_FILES = 3
 REWRITING = {"UPDATE", "DELETE", "TRUNCATE"}
 Told = Mapping[str, Mapping[str, Any]]
 
@@ -124,6 +126,14 @@ def test_every_url_has_a_policy_and_admin_urls_a_login(
         found = conformance.policy_problems(answer)
         found += conformance.url_problems(answer["urls"], services[name]["admin_paths"])
         assert not found, f"{name}: {'; '.join(found)}."
+
+
+@control("ACC-3")
+def test_releases_are_as_they_were_built(app: Machine, services: dict[str, dict[str, Any]]) -> None:
+    for name in services:
+        changed = sorted(app.observed(f"release-{name}").text.splitlines())
+        shown = ", ".join(changed[:SHOWN_FILES])
+        assert not changed, f"{counted(len(changed), 'file')} of the release of {name} changed since: {shown}."
 
 
 @control("ACC-3")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import declared as release
-from .judges import logs
+from .judges import logs, units
 from .marks import control, not_assessed
 from .sources import ACCESS_LOG, LATER, fill
 from .web import Client, TlsError
@@ -124,6 +124,12 @@ def clients(web: Machine, visitor: Machine, declaration: Environment, **options:
 def test_web_server_and_renewal_are_set_up_as_declared(web: Machine) -> None:
     found = release.problems(web, "nginx", without=LOGGING) + release.problems(web, "certbot")
     assert not found, f"What serves HTTPS, or renews its certificates, was changed: {'; '.join(found)}."
+
+
+@control("TLS-1")
+def test_web_server_has_read_its_settings(web: Machine) -> None:
+    file = units.unread(web.observed("nginx-read").text)
+    assert not file, f"nginx runs with older settings than {file}; what it serves may be none of its files."
 
 
 @control("TLS-1")

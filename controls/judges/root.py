@@ -49,6 +49,7 @@ def unseen(
         for path in READS_NOBODY
         if int(found["guarded"].get(path, {"mode": "0"})["mode"], 8) & OTHERS_READ
     ]
+    problems += found.get("managers", [])
     problems += [f"{path} is loaded into every program (/etc/ld.so.preload)" for path in found["preloaded"]]
     problems += [f"{name} is set for every session" for name in found["variables"] if _fits(name, LOADING)]
     problems += [
@@ -65,9 +66,11 @@ def undeclared(told: str, manifests: str, known: Iterable[str] = ()) -> list[str
     `known` are patterns of files that something else made, or that another check looks at. What a role's own places
     hold besides, and what changes its units, is that role's matter, and told there.
     """
-    strangers = json.loads(told)["strangers"]
+    found = json.loads(told)
+    strangers = found["strangers"]
     ours, drop_ins = set[str](), set[str]()
-    patterns = list(known)
+    known_files = list(known)
+    patterns = [*known_files]
     for entry in json.loads(manifests):
         declared: dict[str, Any] = entry["declared"]
         ours |= declared["files"].keys()
@@ -76,7 +79,10 @@ def undeclared(told: str, manifests: str, known: Iterable[str] = ()) -> list[str
         patterns += [f"/etc/systemd/system/{name}" for name in declared["units"]]
     left = {path: what for path, what in strangers.items() if path not in ours | drop_ins and not _fits(path, patterns)}
     leading = "leads to "
-    return [
+    believed = [
+        f"apt believes {who}: {line}" for line, who in found.get("believed", {}).items() if not _fits(who, known_files)
+    ]
+    return believed + [
         f"{path} {what}"
         for path, what in left.items()
         # What starts a unit is as good as the unit.

@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from . import units
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -55,8 +57,8 @@ def running_problems(told: str) -> list[str]:
     problems = []
     if process is None or process[1].strip():
         problems.append(f"it was started with other words than its unit's: {words['process'].strip()}")
-    if int(words["written"]) > float(words["read"].lstrip("@") or 0):
-        problems.append("its settings were written after it read them")
+    if file := units.unread(told):
+        problems.append(f"it runs with older settings than {file}")
     return problems
 
 

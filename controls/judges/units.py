@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["address_problems", "looked_up", "parse", "state_problems"]
+__all__ = ["address_problems", "looked_up", "parse", "state_problems", "unread"]
 
 import ipaddress
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +20,18 @@ def parse(shown: str) -> dict[str, dict[str, str]]:
     """The units of `systemctl show`, by their names, each with its properties."""
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n") if block]
     return {block["Id"]: block for block in blocks}
+
+
+def unread(told: str) -> str:
+    """The file that was written after a unit had read its files, from lines `read SECONDS` and `written SECONDS PATH`.
+
+    Empty when it has read all of them as they are.
+    """
+    words = {line.split()[0]: line.split()[1:] for line in told.splitlines() if line.strip()}
+    read, written = words.get("read", []), words["written"]
+    # What an older bundle has begins with a sign.
+    is_newer = float(written[0]) > float(read[0].lstrip("@") if read else 0)
+    return " ".join(written[1:] or ["its file"]) if is_newer else ""
 
 
 def state_problems(

@@ -45,6 +45,14 @@ GUARDED = (
     *("/root", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"),
 )
 OWNERS_RIGHTS = stat.S_ISUID | stat.S_ISGID
+# As the package made it, in whichever of its versions.
+PROFILE, PROFILES_MADE = "/etc/profile", Path("/usr/share/base-files/profile.md5sums")
+# What makes apt believe an archive that nobody signs, and by which key it believes another.
+UNSIGNED = re.compile(
+    r"\b(?:trusted|allow-insecure|allow-weak|allow-downgrade-to-insecure)\s*[=:]\s*yes\b", re.IGNORECASE
+)
+SIGNED_BY = re.compile(r"\bsigned-by\s*[=:]\s*([^\s\]]*)", re.IGNORECASE)
+PASSWORD_IN_ADDRESS = re.compile(r"//[^/@\s]*@")
 PACKAGES, STATUS, UCF = Path("/var/lib/dpkg/info"), Path("/var/lib/dpkg/status"), Path("/var/lib/ucf/hashfile")
 CONFFILE = re.compile(r"^ (/\S+) ([0-9a-f]{32})$", re.MULTILINE)
 COMMON = "/etc/pam.d/common-*"
@@ -74,6 +82,8 @@ def digests() -> dict[str, set[str]]:
         for line in UCF.read_text(encoding="utf-8").splitlines():
             digest, _, path = line.partition("  ")
             known.setdefault(path, set()).add(digest)
+    if PROFILES_MADE.exists():
+        known[PROFILE] = {line.split()[0] for line in PROFILES_MADE.read_text(encoding="utf-8").splitlines()}
     return known
 
 
@@ -155,6 +165,31 @@ def lines(pattern: str) -> list[str]:
     return [line.strip() for text in texts for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
 
 
+def believed(of_packages: set[str]) -> dict[str, str]:
+    """What apt believes besides the keys that packages brought, by the line that says so: a key, or `anybody`."""
+    found = {}
+    for line in [*lines("/etc/apt/sources.list"), *lines("/etc/apt/sources.list.d/*")]:
+        by = SIGNED_BY.search(line)
+        key = by[1] if by else None
+        if UNSIGNED.search(line):
+            found[line] = "anybody"
+        elif key == "":
+            found[line] = "a key of its own"
+        elif key and key.startswith("/") and key not in of_packages:
+            found[line] = key
+    return {PASSWORD_IN_ADDRESS.sub("//", line): key for line, key in found.items()}
+
+
+def managers() -> list[str]:
+    """Who may bring others into a group: whoever administers it, or knows its password."""
+    told = []
+    for line in lines("/etc/gshadow"):
+        group, password, administrators, _ = line.split(":")
+        told += [f"{name} administers the group {group}" for name in administrators.split(",") if name]
+        told += [f"the group {group} has a password"] if password and password[0] not in "!*" else []
+    return told
+
+
 def variables() -> list[str]:
     """The names of the variables that every session begins with."""
     found = [line for path in ("/etc/environment", "/etc/default/locale") for line in lines(path)]
@@ -170,6 +205,8 @@ def main() -> None:
         "guarded": {path: attributes(path) for path in GUARDED if os.path.lexists(path)},
         "preloaded": lines("/etc/ld.so.preload"),
         "variables": variables(),
+        "believed": believed(of_packages),
+        "managers": managers(),
         "pam": lines(COMMON),
         "profiles": [*lines(PROFILES), *(line.split(None, 1)[-1] for line in lines(FRAME))],
     }

@@ -30,7 +30,8 @@ SELECT jsonb_pretty(jsonb_build_object(
       'netmask', netmask, 'method', auth_method, 'options', options, 'error', error) ORDER BY line_number), '[]')
     FROM pg_hba_file_rules),
   'hba_loaded', (
-    SELECT pg_conf_load_time() >= (pg_stat_file(current_setting('hba_file'))).modification),
+    -- Also when it was moved back since, as old as it had been.
+    SELECT pg_conf_load_time() >= greatest(modification, change) FROM pg_stat_file(current_setting('hba_file'))),
   -- It is asked in the database that every cluster has, in which nothing is kept.
   'strays', (
     SELECT coalesce(jsonb_agg(format('%s.%s', nspname, relname)), '[]')

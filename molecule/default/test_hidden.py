@@ -1,4 +1,4 @@
-"""What gives more than is declared, or keeps rows elsewhere, where a list of grants does not show it."""
+"""What gives more than is declared, or runs otherwise than the files say, where no list shows it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,26 @@ def sql(statement: str, database: str = "platform") -> str:
 
 
 VERSION = "$(ls /etc/postgresql | grep -E '^[0-9]+$')"
+RULES = "/srv/platform/current/lib/*/site-packages/art32_platform/access/rules.py"
 RENEWAL = "/etc/letsencrypt/renewal/*.conf"
+
+
+def loaded_and_moved_back(path: str, command: str, unit: str, until: str = "true") -> tuple[str, str]:
+    """What lets a unit read a file that is changed so, and puts the file back as old as it was; and what undoes it.
+
+    `until` succeeds when the unit has read it.
+    """
+    changed = f"for file in {path}; do cp -p $file /root/as-it-was; {command} $file; systemctl reload '{unit}';"
+    return f"{changed} until {until}; do sleep 0.1; done; mv /root/as-it-was $file; done", f"systemctl reload '{unit}'"
+
+
+HBA = "/etc/postgresql/*/main/pg_hba.conf"
+# And the second in which it was is over: of a file, PostgreSQL tells no finer.
+IS_OVER = "date_trunc('second', now()) > pg_conf_load_time()"
+HBA_IS_READ = sql(
+    f"COPY (SELECT 1 WHERE pg_conf_load_time() > '$(stat -c %z {HBA})' AND {IS_OVER}) TO PROGRAM 'grep -q 1'"
+)
+
 # By what the audit says of it: the control, what is done, and what undoes it.
 HIDDEN: Mapping[str, tuple[str, str, str]] = {
     "platform_readonly has UPDATE on public.customers_contact.name": (
@@ -59,6 +78,19 @@ HIDDEN: Mapping[str, tuple[str, str, str]] = {
         f"sed -i 's,^server = .*,&\\nserver = https://other.example.test/dir,' {RENEWAL}",
         f"sed -i /other.example.test/d {RENEWAL}",
     ),
+    "pg_hba.conf was changed after the server loaded it": (
+        "NET-2",
+        *loaded_and_moved_back(HBA, "sed -i '1i local all nobody trust'", "postgresql@*", HBA_IS_READ),
+    ),
+    "nginx runs with older settings than /etc/nginx/mime.types": (
+        "TLS-1",
+        *loaded_and_moved_back("/etc/nginx/mime.types", "sed -i s,text/plain,text/html,", "nginx"),
+    ),
+    "1 file of the release of platform changed since: lib/python3": (
+        "ACC-3",
+        f"echo '# hot fix' | tee -a {RULES}",
+        f"sed -i '/# hot fix/d' {RULES}; touch /srv/platform/current/.complete",
+    ),
 }
 
 
@@ -76,6 +108,6 @@ def hidden(request: pytest.FixtureRequest, declaration: Environment) -> Iterator
 @pytest.mark.parametrize("hidden", HIDDEN, indirect=True)
 def test_what_is_hidden_is_seen_and_named(hidden: tuple[str, str], declaration: Environment, tmp_path: Path) -> None:
     control, said = hidden
-    found = audit(declaration.directory, "server", tmp_path / "hidden", areas=["database", "web"])
+    found = audit(declaration.directory, "server", tmp_path / "hidden", areas=["database", "web", "platform"])
     assert set(found) == {control}
     assert said in "\n".join(found[control])

@@ -21,6 +21,7 @@ SERVICE, TIMER = (
 )
 STARTED = " systemctl daemon-reload; systemctl enable -q --now stranger.timer"
 KEPT = "/root/kept"
+SOURCES = "/etc/apt/sources.list"
 # How many are tried at a time: what the audit says of more is cut off.
 ROW = 4
 # By what the audit says of it: what is done, and what undoes it. `kept` is a copy of a file as it was.
@@ -91,6 +92,20 @@ WAYS: Mapping[str, tuple[str, str]] = {
         "echo '# deb [trusted=yes] http://192.0.2.1/ x main' >/etc/apt/sources.list.d/stranger.list",
         "rm /etc/apt/sources.list.d/stranger.list",
     ),
+    "apt believes anybody: deb [trusted=yes] http://192.0.2.1/ x main": (
+        f"echo 'deb [trusted=yes] http://it:secret@192.0.2.1/ x main' >>{SOURCES}",
+        f"sed -i /192.0.2.1/d {SOURCES}",
+    ),
+    "apt believes /srv/stranger.asc: deb [signed-by=/srv/stranger.asc] http://192.0.2.1/ x main": (
+        f"echo 'deb [signed-by=/srv/stranger.asc] http://192.0.2.1/ x main' >>{SOURCES}",
+        f"sed -i /192.0.2.1/d {SOURCES}",
+    ),
+    "/etc/profile is not as its package has it": (
+        "kept /etc/profile; echo true >>/etc/profile",
+        "restored /etc/profile",
+    ),
+    "joe administers the group disk": ("gpasswd -A joe disk", "gpasswd -A '' disk"),
+    "the group disk has a password": ("echo disk:word | chgpasswd", "gpasswd -r disk"),
     "/etc/apt/trusted.gpg.d/stranger.asc comes from no package": (
         "touch /etc/apt/trusted.gpg.d/stranger.asc",
         "rm /etc/apt/trusted.gpg.d/stranger.asc",

@@ -43,6 +43,7 @@ def test_a_host_as_debian_makes_it_has_no_other_way_to_root() -> None:
         ({"groups": f"{GROUPS}joe"}, "joe is in the group disk"),
         ({"groups": GROUPS.replace(":postgres", ":postgres,joe")}, "joe is in the group ssl-cert"),
         ({"preloaded": ["/srv/x.so"]}, "/srv/x.so is loaded into every program (/etc/ld.so.preload)"),
+        ({"managers": ["joe administers the group disk"]}, "joe administers the group disk"),
         ({"variables": ["LD_PRELOAD"]}, "LD_PRELOAD is set for every session"),
         ({"guarded": {"/etc": {**ROOT, "mode": "0757"}}}, "others than root can change /etc"),
         ({"guarded": {"/etc": {**ROOT, "group": "joe", "mode": "0775"}}}, "others than root can change /etc"),
@@ -75,12 +76,19 @@ UNIT, WANTED = "/etc/systemd/system/x.service", "/etc/systemd/system/multi-user.
 STRANGERS = {UNIT: "comes from no package", WANTED: f"leads to {UNIT}"}
 
 
-def undeclared(strangers: dict[str, str], known: list[str] | None = None, **noted: Any) -> list[str]:  # noqa: ANN401
+def undeclared(
+    strangers: dict[str, str],
+    known: list[str] | None = None,
+    believed: dict[str, str] | None = None,
+    **noted: Any,  # noqa: ANN401 - any part
+) -> list[str]:
     listed = {
         "declared": {"files": {}, "owns": [], "units": {}, **noted},
         "found": {"drop_ins": noted.get("drop_ins", [])},
     }
-    return root.undeclared(json.dumps({**TOLD, "strangers": strangers}), json.dumps([listed]), known or [])
+    return root.undeclared(
+        json.dumps({**TOLD, "strangers": strangers, "believed": believed or {}}), json.dumps([listed]), known or []
+    )
 
 
 def test_what_nobody_laid_down_is_named_with_what_starts_it() -> None:
@@ -98,6 +106,15 @@ def test_what_a_role_laid_down_or_looks_after_is_its_own_matter(noted: dict[str,
 def test_what_changes_a_roles_unit_is_told_by_that_role() -> None:
     drop_in = "/run/systemd/system/x.service.d/y.conf"
     assert undeclared({drop_in: "comes from no package"}, drop_ins=[drop_in]) == []
+
+
+@pytest.mark.parametrize("by", ["anybody", "a key of its own", "/srv/key.asc"])
+def test_whom_apt_believes_is_a_packages_or_declared(by: str) -> None:
+    line = "deb [x] https://archive.example.test stable main"
+    assert undeclared({}, believed={line: by}) == [f"apt believes {by}: {line}"]
+    assert undeclared({}, believed={line: by}, known=["/srv/key.asc"]) == (
+        [] if by.startswith("/") else [f"apt believes {by}: {line}"]
+    )
 
 
 def test_each_known_pattern_has_a_reason_and_is_a_path() -> None:

@@ -61,6 +61,19 @@ def test_the_resolver_is_for_names_only() -> None:
     assert problems == ["art32-shop.service may reach 198.51.100.53/32, which talks_to does not name"]
 
 
+@pytest.mark.parametrize(
+    ("told", "file"),
+    [
+        ("read 17.25\nwritten 17.2 /etc/nginx/nginx.conf", ""),
+        ("read 17.25\nwritten 17.3 /etc/nginx/nginx.conf", "/etc/nginx/nginx.conf"),
+        ("read @17\nwritten 17", ""),  # as it was asked formerly
+        ("read @17\nwritten 18", "its file"),
+    ],
+)
+def test_a_file_written_after_it_was_read_is_named(told: str, file: str) -> None:
+    assert units.unread(told) == file
+
+
 def test_lines_of_names() -> None:
     assert units.looked_up("a 192.0.2.1\na fe80::1%eth0\nb 192.0.2.2\n") == {
         "a": {"192.0.2.1", "fe80::1"},

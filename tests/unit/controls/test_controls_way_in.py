@@ -11,7 +11,11 @@ import pytest
 from controls import declared
 from controls.judges import files, sshd, units
 
-RUNNING = "process sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups \nread @1700000000\nwritten 1699999999\n"
+RUNNING = """\
+process sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups
+read 1700000000.0
+written 1699999999.9 /etc/ssh/sshd_config
+"""
 CERTIFICATE = """\
 /etc/ssh/ssh_host_ed25519_key-cert.pub:
         Type: ssh-ed25519-cert-v01@openssh.com host certificate
@@ -48,7 +52,11 @@ def test_a_server_that_has_read_its_file_is_as_it_says() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("-D [", "-D -o PermitRootLogin=yes ["), ("written 1699999999", "written 1700000001"), ("/sshd -D", "/dropbear")],
+    [
+        ("-D [", "-D -o PermitRootLogin=yes ["),
+        ("written 1699999999.9", "written 1700000000.1"),
+        ("/sshd -D", "/dropbear"),
+    ],
 )
 def test_a_server_that_may_have_other_settings_is_found(before: str, after: str) -> None:
     assert len(sshd.running_problems(RUNNING.replace(before, after))) == 1
