@@ -101,6 +101,15 @@ def test_settings_hold_for_everybody(database: Machine, running: dict[str, Any])
     assert not found, f"The server's settings do not hold for everybody: {'; '.join(found)}."
 
 
+@control("DB-1")
+@pytest.mark.usefixtures("ours")
+def test_settings_are_those_of_the_declared_file(database: Machine, running: dict[str, Any]) -> None:
+    if "set_elsewhere" not in running:
+        not_assessed("the bundle is from a time when this was not asked")
+    found = cluster.source_problems(running)
+    assert not found, f"The server's settings may be others than the declared ones: {'; '.join(found)}."
+
+
 @control("PUR-1")
 def test_roles_equal_the_declaration(database: Machine, running: dict[str, Any], wanted: cluster.Expected) -> None:
     found = [*cluster.role_problems(running, wanted), *cluster.membership_problems(running, wanted)]

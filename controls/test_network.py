@@ -24,6 +24,8 @@ UNITS: Mapping[str, units.State] = {
     "netfilter-persistent.service": "masked",
     "firewalld.service": "masked",
 }
+# Where the roles' own programs answer, so that nobody else's do.
+SERVED = ("22", "80", "443", str(DATABASE_PORT))
 
 
 @control("NET-1")
@@ -85,6 +87,17 @@ def test_nothing_is_published_past_the_firewall(managed: Machine, declaration: E
     found = {port: rule for port, rule in firewall.published(told.stdout).items() if port not in open_to_all}
     shown = ", ".join(f"port {port} ({rule})" for port, rule in sorted(found.items()))
     assert not found, f"A container engine or somebody else publishes past the firewall: {shown}."
+
+
+@control("NET-1")
+@pytest.mark.usefixtures("ours")
+def test_what_the_roles_serve_is_handed_to_no_other_machine(managed: Machine) -> None:
+    told = managed.observed("translations")
+    if told.rc:
+        not_assessed(f"the tables cannot be read: {told.stderr.strip()}")
+    found = {port: rule for port, rule in firewall.published(told.stdout).items() if port in SERVED}
+    shown = ", ".join(f"port {port} ({rule})" for port, rule in sorted(found.items()))
+    assert not found, f"What comes for this host's own programs is handed to others: {shown}."
 
 
 @control("NET-1")

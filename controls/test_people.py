@@ -84,9 +84,18 @@ def test_nobody_becomes_root_unseen(managed: Machine) -> None:
 @control("ACC-1")
 @pytest.mark.usefixtures("ours")
 def test_root_does_only_what_packages_and_roles_laid_down(managed: Machine) -> None:
-    known = [*declared.known_of_root(managed, "files"), *(f"/etc/systemd/system/{unit}" for unit in WAY_IN_UNITS)]
+    of_the_way_in = [*declared.paths(), *(f"/etc/systemd/system/{unit}" for unit in WAY_IN_UNITS)]
+    known = [*declared.known_of_root(managed, "files"), *of_the_way_in]
     found = root.undeclared(managed.observed("of-root").text, managed.observed("manifests").text, known)
     assert not found, f"Nobody declared what root does there (audit_known_files): {'; '.join(found)}."
+
+
+@control("ACC-1")
+@pytest.mark.usefixtures("ours")
+def test_what_undoes_changes_is_as_it_was_laid_down(managed: Machine) -> None:
+    roles = ["art32-revert", *(role for role in ["art32-revert-pending"] if declared.is_noted(managed, role))]
+    found = [problem for role in roles for problem in declared.problems(managed, role)]
+    assert not found, f"What returns a host to its last confirmed state was changed: {'; '.join(found)}."
 
 
 def named(names: Iterable[str]) -> str:

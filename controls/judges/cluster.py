@@ -15,6 +15,7 @@ __all__ = [
     "relation_problems",
     "role_problems",
     "setting_problems",
+    "source_problems",
     "stray_problems",
 ]
 
@@ -35,6 +36,15 @@ GROUPS = {"readonly": ("readonly",), "readwrite": ("readwrite",), "admin": ("rea
 LOCAL_METHODS = frozenset({"peer", "reject"})
 NETWORK_METHODS = frozenset({"scram-sha-256", "reject"})
 BOUND = "clientcert=verify-full"
+# What Debian's pg_createcluster writes into a new cluster's own file; what else is set there somebody has set.
+MADE_BY_DEBIAN = frozenset(
+    {
+        *("cluster_name", "data_directory", "datestyle", "default_text_search_config", "dynamic_shared_memory_type"),
+        *("external_pid_file", "hba_file", "ident_file", "lc_messages", "lc_monetary", "lc_numeric", "lc_time"),
+        *("log_line_prefix", "log_timezone", "max_connections", "max_wal_size", "min_wal_size", "port"),
+        *("shared_buffers", "ssl", "ssl_cert_file", "ssl_key_file", "timezone", "unix_socket_directories"),
+    }
+)
 # Extensions that reach beyond the database.
 REACHING_OUT = frozenset({"dblink", "postgres_fdw", "file_fdw", "adminpack", "pglogical"})
 
@@ -120,6 +130,16 @@ def setting_problems(cluster: Mapping[str, Any]) -> list[str]:
         f"{who} has {name} otherwise{f' in database {database}' if database else ''}"
         for who, database, name in sorted(cluster["own_settings"])
     ]
+
+
+def source_problems(cluster: Mapping[str, Any]) -> list[str]:
+    """Settings that come from elsewhere than the role's file, or from files that are not loaded as they are."""
+    found = [
+        f"{name} is set in {path}"
+        for name, path in sorted(cluster["set_elsewhere"].items())
+        if path != cluster["settings"]["config_file"] or name.lower() not in MADE_BY_DEBIAN
+    ]
+    return found + ([] if cluster["settings_loaded"] else ["a file was changed after the server loaded it"])
 
 
 def relation_problems(inside: Mapping[str, Any], name: str) -> list[str]:

@@ -42,6 +42,13 @@ SELECT jsonb_pretty(jsonb_build_object(
     SELECT jsonb_object_agg(name, setting) FROM pg_settings
     WHERE name IN ('ssl', 'ssl_min_protocol_version', 'password_encryption', 'archive_mode', 'archive_command', 'wal_level', 'listen_addresses',
       'server_version', 'config_file')),
+  -- What is set elsewhere than in the role's file, and whether all the files were loaded as they are.
+  'set_elsewhere', (
+    SELECT coalesce(jsonb_object_agg(name, sourcefile), '{}') FROM pg_settings
+    WHERE sourcefile IS NOT NULL AND sourcefile !~ '/conf[.]d/art32[.]conf$'),
+  'settings_loaded', (
+    SELECT bool_and(pg_conf_load_time() >= greatest(modification, change))
+    FROM (SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile IS NOT NULL) AS files, pg_stat_file(sourcefile)),
   'own_settings', (
     SELECT coalesce(jsonb_agg(jsonb_build_array(
       CASE setrole WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(setrole) END, coalesce(datname, ''), split_part(setting, '=', 1))), '[]')

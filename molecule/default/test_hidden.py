@@ -25,7 +25,7 @@ RULES = "/srv/platform/current/lib/*/site-packages/art32_platform/access/rules.p
 RENEWAL = "/etc/letsencrypt/renewal/*.conf"
 
 
-def loaded_and_moved_back(path: str, command: str, unit: str, until: str = "true") -> tuple[str, str]:
+def loaded_and_moved_back(path: str, command: str, unit: str, until: str) -> tuple[str, str]:
     """What lets a unit read a file that is changed so, and puts the file back as old as it was; and what undoes it.
 
     `until` succeeds when the unit has read it.
@@ -34,13 +34,19 @@ def loaded_and_moved_back(path: str, command: str, unit: str, until: str = "true
     return f"{changed} until {until}; do sleep 0.1; done; mv /root/as-it-was $file; done", f"systemctl reload '{unit}'"
 
 
-HBA = "/etc/postgresql/*/main/pg_hba.conf"
-# And the second in which it was is over: of a file, PostgreSQL tells no finer.
-IS_OVER = "date_trunc('second', now()) > pg_conf_load_time()"
-HBA_IS_READ = sql(
-    f"COPY (SELECT 1 WHERE pg_conf_load_time() > '$(stat -c %z {HBA})' AND {IS_OVER}) TO PROGRAM 'grep -q 1'"
-)
+def is_read(path: str) -> str:
+    """What succeeds when the database's server has read a file, and the second is over: it tells no finer."""
+    read = f"pg_conf_load_time() > '$(stat -c %z {path})' AND date_trunc('second', now()) > pg_conf_load_time()"
+    return sql(f"COPY (SELECT 1 WHERE {read}) TO PROGRAM 'grep -q 1'")
 
+
+HBA, SETTINGS = "/etc/postgresql/*/main/pg_hba.conf", "/etc/postgresql/*/main/postgresql.conf"
+DECLARED = "/etc/postgresql/*/main/conf.d/art32.conf"
+RELOAD = "systemctl reload 'postgresql@*'"
+# What is written now is younger than nginx's reload, on the coarser clock of files as well.
+RELOADED = "$(systemctl show --timestamp=us+utc -P StateChangeTimestamp nginx)"
+IS_LATER = f'{{ chmod 644 /root/as-it-was; find /root/as-it-was -newerct "{RELOADED}" | grep -q .; }}'
+HANDED_ON = "PREROUTING -p tcp -d 192.0.2.10 --dport 443 -j DNAT --to-destination 192.0.2.99:443"
 # By what the audit says of it: the control, what is done, and what undoes it.
 HIDDEN: Mapping[str, tuple[str, str, str]] = {
     "platform_readonly has UPDATE on public.customers_contact.name": (
@@ -68,6 +74,22 @@ HIDDEN: Mapping[str, tuple[str, str, str]] = {
         f"pg_createcluster {VERSION} stranger >/dev/null",
         f"pg_dropcluster {VERSION} stranger; systemctl daemon-reload",
     ),
+    "log_duration is set in /etc/postgresql/": (
+        "DB-1",
+        f"echo 'log_duration = on' >>$(ls {SETTINGS}); {RELOAD}",
+        f"sed -i /log_duration/d {SETTINGS}; {RELOAD}",
+    ),
+    "a file was changed after the server loaded it": (
+        "DB-1",
+        *loaded_and_moved_back(
+            DECLARED, "sed -i 's/^log_connections.*/log_connections = off/'", "postgresql@*", is_read(DECLARED)
+        ),
+    ),
+    "What comes for this host's own programs is handed to others: port 443": (
+        "NET-1",
+        f"iptables -t nat -A {HANDED_ON}",
+        f"iptables -t nat -D {HANDED_ON}",
+    ),
     "has post_hook true": (
         "TLS-1",
         f"sed -i '/renewalparams/a post_hook = true' {RENEWAL}",
@@ -80,11 +102,11 @@ HIDDEN: Mapping[str, tuple[str, str, str]] = {
     ),
     "pg_hba.conf was changed after the server loaded it": (
         "NET-2",
-        *loaded_and_moved_back(HBA, "sed -i '1i local all nobody trust'", "postgresql@*", HBA_IS_READ),
+        *loaded_and_moved_back(HBA, "sed -i '1i local all nobody trust'", "postgresql@*", is_read(HBA)),
     ),
     "nginx runs with older settings than /etc/nginx/mime.types": (
         "TLS-1",
-        *loaded_and_moved_back("/etc/nginx/mime.types", "sed -i s,text/plain,text/html,", "nginx"),
+        *loaded_and_moved_back("/etc/nginx/mime.types", "sed -i s,text/plain,text/html,", "nginx", IS_LATER),
     ),
     "1 file of the release of platform changed since: lib/python3": (
         "ACC-3",
@@ -108,6 +130,8 @@ def hidden(request: pytest.FixtureRequest, declaration: Environment) -> Iterator
 @pytest.mark.parametrize("hidden", HIDDEN, indirect=True)
 def test_what_is_hidden_is_seen_and_named(hidden: tuple[str, str], declaration: Environment, tmp_path: Path) -> None:
     control, said = hidden
-    found = audit(declaration.directory, "server", tmp_path / "hidden", areas=["database", "web", "platform"])
+    found = audit(
+        declaration.directory, "server", tmp_path / "hidden", areas=["database", "web", "platform", "network"]
+    )
     assert set(found) == {control}
     assert said in "\n".join(found[control])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mutants.trial import Console, audit
+from tests.mutants.trial import Console, audit, repair
+from tests.resumable import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,6 +72,10 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "/etc/systemd/system/multi-user.target.wants/stranger.service leads to /srv/stranger.service": (
         "ln -s /srv/stranger.service /etc/systemd/system/multi-user.target.wants/stranger.service",
         "rm /etc/systemd/system/multi-user.target.wants/stranger.service",
+    ),
+    "/etc/systemd/system/art32-stranger.service comes from no package": (
+        f"printf '{SERVICE}' >/etc/systemd/system/art32-stranger.service",
+        "rm /etc/systemd/system/art32-stranger.service",
     ),
     "/run/systemd/system/stranger.service comes from no package": (
         f"install -d /run/systemd/system; printf '{SERVICE}' >/run/systemd/system/stranger.service",
@@ -167,6 +172,19 @@ def test_every_way_to_act_as_root_is_seen_and_named(
     assert set(found) == {"ACC-1"}
     said = "\n".join(found["ACC-1"])
     assert not [way for way in ways if way not in said], said
+
+
+def test_what_undoes_changes_is_seen_when_it_was_changed_and_laid_down_again(
+    declaration: Environment, tmp_path: Path
+) -> None:
+    Console(declaration, "server")("echo >>/usr/local/sbin/art32-revert")
+    found = audit(declaration.directory, "server", tmp_path / "changed", areas=["people"])
+    assert set(found) == {"ACC-1"}
+    assert "/usr/local/sbin/art32-revert is not what was declared" in found["ACC-1"][0]
+    repaired = repair(declaration.directory, CHECKOUT / "site.yml")
+    changes = [change for _, change in repaired.changes]
+    assert changes == ["Lay down /usr/local/sbin/art32-revert again: it is not what was laid down"], repaired.output
+    assert audit(declaration.directory, "server", tmp_path / "repaired", areas=["people"]) == {}
 
 
 def test_nobody_acts_as_root_unseen_on_hosts_as_they_were_declared(declaration: Environment, tmp_path: Path) -> None:

@@ -55,6 +55,21 @@ def test_a_file_changed_by_hand_is_repaired_and_loaded(lantern: Host, plays: Pla
     assert lantern.word() == "first"
 
 
+def test_what_undoes_changes_is_laid_down_again_where_somebody_changed_it(lantern: Host, plays: Plays) -> None:
+    program, units = "/usr/local/sbin/art32-revert", "/etc/systemd/system"
+    boot, drop_in = f"{units}/art32-revert-boot.service", f"{units}/art32-revert-boot.service.d/other.conf"
+    link = f"{units}/sysinit.target.wants/art32-revert-boot.service"
+    state = f"sha256sum {program} {boot}; stat -c '%n %U %a %N' {program} {boot} {link}; cat {units}/art32-revert-*.d/*"
+    assert plays.result()["changed"] is False
+    before = lantern.ssh(state).stdout
+    lantern.says(f"echo >>{program}; chmod 0666 {boot}; rm {link}; install -D /dev/null {drop_in}")
+    predicted, result = plays.result("--check"), plays.result()
+    changed = [f"Lay down {path} again: it is not what was laid down" for path in (program, boot, link, drop_in)]
+    assert (predicted["changes"], result["changes"], result["state"]) == (changed, changed, "committed")
+    assert lantern.ssh(state).stdout == before
+    assert plays.result()["changed"] is False
+
+
 def test_owner_and_mode_are_repaired(lantern: Host, plays: Plays) -> None:
     lantern.says("chmod 0600 /etc/lantern/lantern.json; chown daemon:daemon /etc/lantern/words")
     result = plays.result("--diff")

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ansible_collections.art32.server.plugins.module_utils.transaction import files, stamp, system
+from ansible_collections.art32.server.plugins.module_utils.transaction import files, laid, stamp, system
 from ansible_collections.art32.server.plugins.module_utils.transaction.disk import read_json
 from ansible_collections.art32.server.plugins.module_utils.transaction.model import (
     MANIFESTS,
@@ -131,6 +131,7 @@ def compare(request: Request) -> Comparison:
     last = {number: str(request.finish[number]) for number in _triggered(request.finish, touched, anything=anything)}
     last = {**stamp.owed(request, evidence), **last}
     changes = [
+        *(Change(sentence=f"Lay down {path} again: it is not what was laid down") for path in laid.differing()),
         *(_package_changes(missing)),
         *(change for entry, found in directories for change in _attribute_changes(entry, found)),
         *(_prepare_change(entry) for entry in preparations),

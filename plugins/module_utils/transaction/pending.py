@@ -24,12 +24,14 @@ __all__ = [
     "BALLAST",
     "BALLAST_BYTES",
     "BASE",
+    "LISTS",
     "OUTCOMES",
     "PENDING",
     "SAVED",
     "STATES",
     "UNITS",
     "UNIT_DIRECTORIES",
+    "WAITING_LIST",
     "Plan",
     "Refused",
     "boot_id",
@@ -54,6 +56,9 @@ STATES = BASE / "state"
 # Room that is there for the revert even when the disk is full.
 BALLAST = SAVED / "ballast"
 BALLAST_BYTES = 256 * 1024
+# Of what the transactions keep on the host (`manifest`, `laid`), and of what is there only while one is pending.
+LISTS = BASE / "manifest"
+WAITING_LIST = LISTS / "art32-revert-pending.json"
 UNITS = Path("/etc/systemd/system")
 UNIT_DIRECTORIES = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/local/lib/systemd/system/")
 
@@ -158,4 +163,5 @@ def disarm(name: str) -> None:
     run(["systemctl", "stop", timer])
     for unit in (timer, f"art32-revert-{name}.service"):
         remove(UNITS / unit)
+    remove(WAITING_LIST)
     remove(SAVED)

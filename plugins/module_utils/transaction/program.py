@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ansible_collections.art32.server.plugins.module_utils.archive import archive as program_of
-from ansible_collections.art32.server.plugins.module_utils.transaction import disk, pending, restore, revert
-from ansible_collections.art32.server.plugins.module_utils.transaction.disk import replace_whole
+from ansible_collections.art32.server.plugins.module_utils.transaction import disk, laid, pending, restore, revert
+from ansible_collections.art32.server.plugins.module_utils.transaction.laid import SCRIPT
 
 __all__ = ["SCRIPT", "archive", "install_program", "install_timer"]
 
-SCRIPT = Path("/usr/local/sbin/art32-revert")
 _PARTS = (disk, pending, restore, revert)
 _SERVICE = """\
 # Written by art32.server.transaction for as long as the transaction is pending.
@@ -81,22 +78,23 @@ def archive() -> bytes:
 
 def install_program() -> None:
     """Write the program and the units that call it after a reboot, where they differ."""
-    _write(SCRIPT, archive(), mode=0o755)
     values = {"script": SCRIPT, "pending": pending.PENDING, "base": pending.BASE}
-    for unit, text in (("art32-revert-boot.service", _BOOT), ("art32-revert-finish.service", _FINISH)):
-        _write(pending.UNITS / unit, text.format(**values).encode(), mode=0o644)
-    wants = pending.UNITS / "sysinit.target.wants" / "art32-revert-boot.service"
-    if not wants.is_symlink():
-        wants.parent.mkdir(exist_ok=True)
-        wants.symlink_to(pending.UNITS / "art32-revert-boot.service")
+    boot = pending.UNITS / "art32-revert-boot.service"
+    pieces = [
+        laid.Piece(path=SCRIPT, content=archive(), mode=0o755),
+        laid.Piece(path=boot, content=_BOOT.format(**values).encode()),
+        laid.Piece(path=pending.UNITS / "art32-revert-finish.service", content=_FINISH.format(**values).encode()),
+        laid.Piece(path=pending.UNITS / "sysinit.target.wants" / boot.name, link=str(boot)),
+    ]
+    laid.lay_all(pieces)
 
 
 def install_timer(name: str, timeout: int) -> None:
     """Write a transaction's timer and what it starts."""
     values = {"name": name, "timeout": timeout, "script": SCRIPT}
     units = {f"art32-revert-{name}.timer": _TIMER, f"art32-revert-{name}.service": _SERVICE}
-    for unit, text in units.items():
-        _write(pending.UNITS / unit, text.format(**values).encode(), mode=0o644)
+    texts = {unit: text.format(**values).encode() for unit, text in units.items()}
+    laid.lay(laid.Piece(path=pending.UNITS / unit, content=text) for unit, text in texts.items())
     _reload_if_needed(list(units))
 
 
@@ -105,9 +103,3 @@ def _reload_if_needed(units: list[str]) -> None:
     _, output = pending.run(["systemctl", "show", "--property=NeedDaemonReload", "--", *units])
     if "NeedDaemonReload=yes" in output:
         pending.run(["systemctl", "daemon-reload"])
-
-
-def _write(path: Path, content: bytes, *, mode: int) -> None:
-    if not path.is_file() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_whole(path, content, mode=mode)

@@ -192,6 +192,18 @@ def test_a_setting_that_somebody_has_otherwise_is_named() -> None:
     assert cluster.setting_problems({"own_settings": []}) == []
 
 
+def test_a_setting_from_elsewhere_is_named_and_a_file_not_loaded_as_it_is() -> None:
+    own, other = "/etc/postgresql/17/main/postgresql.conf", "/etc/postgresql/17/main/conf.d/x.conf"
+    found: dict[str, Any] = {"settings": {"config_file": own}, "settings_loaded": True}
+    assert cluster.source_problems({**found, "set_elsewhere": {"DateStyle": own, "port": own}}) == []
+    elsewhere = {"archive_command": own, "port": other}
+    assert cluster.source_problems({**found, "set_elsewhere": elsewhere, "settings_loaded": False}) == [
+        f"archive_command is set in {own}",
+        f"port is set in {other}",
+        "a file was changed after the server loaded it",
+    ]
+
+
 def test_declared_cluster_has_no_problem() -> None:
     assert problems(sound()) == []
 
