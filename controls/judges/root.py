@@ -64,7 +64,7 @@ def undeclared(told: str, manifests: str, known: Iterable[str] = ()) -> list[str
     """Files that say what root does, and that neither a package nor a role laid down.
 
     `known` are patterns of files that something else made, or that another check looks at. What a role's own places
-    hold besides, and what changes its units, is that role's matter, and told there.
+    hold besides, what may not be there, and what changes its units, is that role's matter, and told there.
     """
     found = json.loads(told)
     strangers = found["strangers"]
@@ -75,7 +75,7 @@ def undeclared(told: str, manifests: str, known: Iterable[str] = ()) -> list[str
         declared: dict[str, Any] = entry["declared"]
         ours |= declared["files"].keys()
         drop_ins |= set(entry["found"]["drop_ins"])
-        patterns += declared["owns"]
+        patterns += [*declared["owns"], *declared["absent"]]
         patterns += [f"/etc/systemd/system/{name}" for name in declared["units"]]
     left = {path: what for path, what in strangers.items() if path not in ours | drop_ins and not _fits(path, patterns)}
     leading = "leads to "

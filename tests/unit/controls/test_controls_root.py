@@ -83,7 +83,7 @@ def undeclared(
     **noted: Any,  # noqa: ANN401 - any part
 ) -> list[str]:
     listed = {
-        "declared": {"files": {}, "owns": [], "units": {}, **noted},
+        "declared": {"files": {}, "owns": [], "absent": [], "units": {}, **noted},
         "found": {"drop_ins": noted.get("drop_ins", [])},
     }
     return root.undeclared(
@@ -97,7 +97,13 @@ def test_what_nobody_laid_down_is_named_with_what_starts_it() -> None:
 
 @pytest.mark.parametrize(
     "noted",
-    [{"files": {UNIT: {}}}, {"units": {"x.service": {}}}, {"owns": ["/etc/systemd/system/x*"]}, {"known": [UNIT]}],
+    [
+        {"files": {UNIT: {}}},
+        {"units": {"x.service": {}}},
+        {"owns": ["/etc/systemd/system/x*"]},
+        {"absent": [UNIT]},
+        {"known": [UNIT]},
+    ],
 )
 def test_what_a_role_laid_down_or_looks_after_is_its_own_matter(noted: dict[str, Any]) -> None:
     assert undeclared(STRANGERS, **noted) == []
