@@ -98,7 +98,7 @@ def problems(managed: Machine, role: str, *, only: Sequence[str] = ("*",), witho
 
 def is_noted(managed: Machine, role: str) -> bool:
     """Whether a role has noted what it keeps on a host."""
-    return manifests.problems(managed.observed("manifests").text, role) is not None
+    return role in manifests.noted(managed.observed("manifests").text)
 
 
 def known_of_root(managed: Machine, kind: Literal["programs", "files"]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["problems"]
+__all__ = ["noted", "problems"]
 
 import json
 from fnmatch import fnmatchcase
@@ -18,6 +18,11 @@ GENERATED = "/run/systemd/generator"
 # Which addresses a service may reach follows their names: control PUR-1 compares them with the declaration.
 ADDRESSES = "/50-IPAddressAllow.conf"
 ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
+
+
+def noted(told: str) -> set[str]:
+    """The roles that have noted what they keep, from what controls/remote/manifests.py printed."""
+    return {entry["declared"]["name"] for entry in json.loads(told)}
 
 
 def problems(told: str, role: str, *, only: Sequence[str] = ("*",), without: Sequence[str] = ()) -> list[str] | None:

@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,9 +18,11 @@ from ansible_collections.art32.server.plugins.module_utils.cloud.versions import
 from controls import bucket, test_backup, test_location
 from controls.evidence import Store
 from controls.machine import Lab
+from tests.resumable import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from controls.environment import Environment
     from controls.machine import Machine
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     Play = Callable[..., tuple[int, str]]
 
 STANZA = "server"
-ROOT = Path(__file__).parents[2]
 REGION, ELSEWHERE = "eu-central-1", "us-east-1"
 SERVICE, TIMER = f"art32-backup@{STANZA}.service", f"art32-backup@{STANZA}.timer"
 CHECK, DRILL = f"art32-backup-check@{STANZA}.service", "art32-restore-drill.service"
@@ -407,7 +407,7 @@ def test_a_fresh_machine_becomes_the_server(
     """As the page goes on. Nothing is left but the bucket and what the environment's directory holds."""
     identifier = info(server)["db"][0]["system-id"]
     replace_machine("server")
-    subprocess.run([ROOT / "scripts" / "access", "-e", declaration.directory, "forget", "server"], check=True)
+    subprocess.run([CHECKOUT / "scripts" / "access", "-e", declaration.directory, "forget", "server"], check=True)
     code, said = play("restore")
     assert code == 0, said
     assert "Its backups are in the bucket" in said
