@@ -47,8 +47,9 @@ SELECT jsonb_pretty(jsonb_build_object(
     SELECT coalesce(jsonb_object_agg(name, sourcefile), '{}') FROM pg_settings
     WHERE sourcefile IS NOT NULL AND sourcefile !~ '/conf[.]d/art32[.]conf$'),
   'settings_loaded', (
-    SELECT bool_and(pg_conf_load_time() >= greatest(modification, change))
-    FROM (SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile IS NOT NULL) AS files, pg_stat_file(sourcefile)),
+    SELECT bool_and(coalesce(pg_conf_load_time() >= greatest(modification, change), false)) -- false: it is gone
+    FROM (SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile IS NOT NULL) AS files,
+      pg_stat_file(sourcefile, true)),
   'own_settings', (
     SELECT coalesce(jsonb_agg(jsonb_build_array(
       CASE setrole WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(setrole) END, coalesce(datname, ''), split_part(setting, '=', 1))), '[]')
