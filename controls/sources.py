@@ -90,7 +90,7 @@ echo "release $(. /etc/os-release; echo $VERSION_CODENAME)"
 NGINX_READ = f"""set -e
 cd /etc/nginx
 {READ.format("nginx.service")}
-find /etc/nginx -type f -printf 'written %C@ %p\\n' | sort -n -k 2 | tail -n 1
+find /etc/nginx ! -type d -printf 'written %C@ %p\\n' | sort -n -k 2 | tail -n 1
 """
 # What was changed since a release was built. What is known about it is written as it is learned.
 RELEASE = "cd {} && find . -mindepth 1 -newercc .complete ! -path ./release.json -printf '%P\\n'"

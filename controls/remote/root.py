@@ -184,7 +184,7 @@ def managers() -> list[str]:
     """Who may bring others into a group: whoever administers it, or knows its password."""
     told = []
     for line in lines("/etc/gshadow"):
-        group, password, administrators, _ = line.split(":")
+        group, password, administrators, *_ = [*line.split(":"), "", ""]
         told += [f"{name} administers the group {group}" for name in administrators.split(",") if name]
         told += [f"the group {group} has a password"] if password and password[0] not in "!*" else []
     return told
