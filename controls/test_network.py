@@ -80,24 +80,16 @@ def test_firewall_files_are_the_declared_ones(managed: Machine) -> None:
 
 @control("NET-1")
 def test_nothing_is_published_past_the_firewall(managed: Machine, declaration: Environment) -> None:
-    told = managed.observed("translations")
-    if told.rc:
-        not_assessed(f"the tables cannot be read: {told.stderr.strip()}")
     open_to_all = {str(rule["port"]) for rule in declaration.exposure(managed.name)}
-    found = {port: rule for port, rule in firewall.published(told.stdout).items() if port not in open_to_all}
-    shown = ", ".join(f"port {port} ({rule})" for port, rule in sorted(found.items()))
-    assert not found, f"A container engine or somebody else publishes past the firewall: {shown}."
+    found = [f"port {port} ({rule})" for port, rule in handed_on(managed) if port not in open_to_all]
+    assert not found, f"A container engine or somebody else publishes past the firewall: {', '.join(found)}."
 
 
 @control("NET-1")
 @pytest.mark.usefixtures("ours")
 def test_what_the_roles_serve_is_handed_to_no_other_machine(managed: Machine) -> None:
-    told = managed.observed("translations")
-    if told.rc:
-        not_assessed(f"the tables cannot be read: {told.stderr.strip()}")
-    found = {port: rule for port, rule in firewall.published(told.stdout).items() if port in SERVED}
-    shown = ", ".join(f"port {port} ({rule})" for port, rule in sorted(found.items()))
-    assert not found, f"What comes for this host's own programs is handed to others: {shown}."
+    found = [f"port {port} ({rule})" for port, rule in handed_on(managed) if port in SERVED]
+    assert not found, f"What comes for this host's own programs is handed to others: {', '.join(found)}."
 
 
 @control("NET-1")
@@ -145,6 +137,14 @@ def exactly(met: dict[tuple[str, int], str], declared: set[int], vantage: str) -
     assert not extra, f"From {vantage}, what is not declared in network_exposure answers: {', '.join(extra)}."
     dead = [f"{where} port {port} ({why})" for (where, port), why in met.items() if port in declared and why != "open"]
     assert not dead, f"From {vantage}, what is declared open does not answer: {', '.join(dead)}."
+
+
+def handed_on(managed: Machine) -> list[tuple[str, str]]:
+    """The ports that are handed to other addresses, each with its rule."""
+    told = managed.observed("translations")
+    if told.rc:
+        not_assessed(f"the tables cannot be read: {told.stderr.strip()}")
+    return sorted(firewall.published(told.stdout).items())
 
 
 def listed(found: set[firewall.Opening]) -> str:

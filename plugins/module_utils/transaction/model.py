@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ansible_collections.art32.server.plugins.module_utils.transaction.pending import LISTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -34,7 +36,7 @@ __all__ = [
     "unpack",
 ]
 
-MANIFESTS = "/var/lib/art32/transaction/manifest"
+MANIFESTS = str(LISTS)
 STAGED = re.compile(r"\{staged:([^}]*)\}")
 SHORTEST_SECONDS = 5
 LONGEST_SECONDS = 3600
